@@ -1,0 +1,45 @@
+/* An owned, growing run of bytes with a hard maximum.
+ *
+ * Appending past the maximum fails with HF_ERR_TOO_BIG and leaves the content as it was.
+ * Bytes are consumed from the front; the space is reused. */
+#ifndef HF_BASE_BUF_H
+#define HF_BASE_BUF_H
+
+#include "lib/base/check.h"
+#include "lib/base/err.h"
+#include "lib/base/slice.h"
+
+struct hf_buf {
+    uint8_t *data;     /* storage; may be NULL while empty */
+    size_t start;      /* first live byte */
+    size_t end;        /* one past the last live byte */
+    size_t capacity;   /* of data */
+    size_t bytes_max;  /* limit of end - start */
+};
+
+/* Takes no memory until the first append. bytes_max >= 1. */
+void hf_buf_init(struct hf_buf *buf, size_t bytes_max);
+/* Frees the storage; the buffer may be used again as after init. */
+void hf_buf_fini(struct hf_buf *buf);
+size_t hf_buf_bytes(const struct hf_buf *buf);
+/* Borrowed until the next call that changes the buffer. */
+hf_slice hf_buf_slice(const struct hf_buf *buf);
+HF_MUST_USE hf_err hf_buf_append(struct hf_buf *buf, hf_slice bytes);
+HF_MUST_USE hf_err hf_buf_append_cstr(struct hf_buf *buf, const char *text);
+HF_MUST_USE hf_err hf_buf_append_byte(struct hf_buf *buf, uint8_t byte);
+/* printf into the buffer; the format is never outside input. */
+HF_MUST_USE hf_err hf_buf_printf(struct hf_buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Makes room for `bytes` more and hands out the place; hf_buf_grown says how many were
+ * written. The pointer is valid until the next call that changes the buffer. */
+HF_MUST_USE hf_err hf_buf_reserve(struct hf_buf *buf, size_t bytes, uint8_t **out);
+void hf_buf_grown(struct hf_buf *buf, size_t bytes);
+/* Drops bytes from the front (or all of them); keeps the storage. */
+void hf_buf_consume(struct hf_buf *buf, size_t bytes);
+void hf_buf_clear(struct hf_buf *buf);
+/* Appending big-endian integers, for wire and disk formats. */
+HF_MUST_USE hf_err hf_buf_append_be16(struct hf_buf *buf, uint16_t value);
+HF_MUST_USE hf_err hf_buf_append_be32(struct hf_buf *buf, uint32_t value);
+HF_MUST_USE hf_err hf_buf_append_be64(struct hf_buf *buf, uint64_t value);
+
+#endif
