@@ -1,0 +1,64 @@
+/* BLAKE2b in the forms Holdfast uses: the 256-bit digest, the keyed hash, and the
+ * receipt of a lease (ARCHITECTURE.md 6). */
+#ifndef HF_TOKEN_HASH_H
+#define HF_TOKEN_HASH_H
+
+#include "lib/base/ids.h"
+
+#define HF_DIGEST_BYTES        32
+#define HF_RECEIPT_BYTES       16
+#define HF_STORE_KEY_BYTES     32
+#define HF_DIGEST_STREAM_BYTES 384
+
+typedef struct hf_digest {
+    uint8_t bytes[HF_DIGEST_BYTES];
+} hf_digest;
+
+typedef struct hf_receipt {
+    uint8_t bytes[HF_RECEIPT_BYTES];
+} hf_receipt;
+
+/* The random key of one broker store; made once and kept in it. */
+typedef struct hf_store_key {
+    uint8_t bytes[HF_STORE_KEY_BYTES];
+} hf_store_key;
+
+/* A digest computed over chunks as they arrive; the caller's storage. */
+struct hf_digest_stream {
+    _Alignas(64) uint8_t state[HF_DIGEST_STREAM_BYTES];
+};
+
+/* BLAKE2b-256 of one slice, and of the concatenation of several. */
+hf_digest hf_digest_of(hf_slice bytes);
+hf_digest hf_digest_of_parts(const hf_slice *parts, size_t count);
+/* Constant time. */
+bool hf_digest_equal(const hf_digest *a, const hf_digest *b);
+
+void hf_digest_stream_init(struct hf_digest_stream *stream);
+void hf_digest_stream_add(struct hf_digest_stream *stream, hf_slice bytes);
+/* The stream must be initialised again before further use. */
+hf_digest hf_digest_stream_end(struct hf_digest_stream *stream);
+
+/* Keyed BLAKE2b of `parts` one after another. `key` is 16..64 bytes, `out` 16..64. */
+struct hf_hash_parts {
+    const hf_slice *parts;
+    size_t count;
+};
+void hf_hash_keyed(hf_slice key, struct hf_hash_parts input, uint8_t *out,
+                   size_t out_bytes);
+
+/* What proves a lease to the broker that granted it, also after its restart: keyed
+ * BLAKE2b-128 over id, epoch (64 bits, big-endian) and the holder's key. */
+hf_receipt hf_receipt_make(const hf_store_key *key, hf_id id, uint64_t epoch,
+                           hf_key holder);
+/* Whether `receipt` (16 bytes, else false) is that of id, epoch and holder; constant
+ * time. */
+struct hf_receipt_claim {
+    hf_id id;
+    uint64_t epoch;
+    hf_key holder;
+};
+bool hf_receipt_check(const hf_store_key *key, const struct hf_receipt_claim *claim,
+                      hf_slice receipt);
+
+#endif
