@@ -102,6 +102,8 @@ enum broker_input_type {
     BROKER_IN_CREDIT,
     BROKER_IN_RESULT,      /* RESPOND: all of it, or the head of a streamed one */
     BROKER_IN_RESULT_BODY, /* a piece of a streamed response */
+    BROKER_IN_WINDOW, /* the frontend takes more of a streamed response: pass it to the
+                         worker that holds the lease, as OUT_WINDOW */
     BROKER_IN_ABORT,
     BROKER_IN_RELEASE,
     BROKER_IN_FAIL,
@@ -178,6 +180,9 @@ struct broker_input {
         struct {
             bool is_full; /* SPACE: used >= 85 % of the map */
         } space;
+        struct {
+            uint64_t bytes; /* WINDOW */
+        } window;
         struct {
             uint64_t index; /* COMMITTED */
         } commit;
@@ -280,6 +285,9 @@ struct broker_request_view {
     hf_time deadline;
     bool is_on_disk; /* its record is committed: bytes may be dropped from memory */
     bool is_leased;
+    uint32_t lease_session; /* 0 while the holder is away, or not leased */
+    uint32_t owner_session; /* 0 while the frontend is away */
+    uint64_t lease_epoch;   /* of the latest lease; 0 = never leased */
 };
 
 struct broker_queue_view {
