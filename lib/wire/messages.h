@@ -1,0 +1,183 @@
+/* The metadata of every record that has no repeated part, and the two heads: plain
+ * structs and their way to and from protobuf bytes. What each field means is in
+ * PROTOCOL.md 3; the kinds of fields are in fields.h (F(ID, id) becomes `hf_id id`).
+ *
+ *   hf_err hf_enqueue_decode(hf_slice meta, struct hf_enqueue *out);
+ *   size_t hf_enqueue_encode(const struct hf_enqueue *in, uint8_t *out, size_t bytes);
+ *
+ * decode: slices of the result are borrowed from `meta`; nothing is taken from the
+ * heap; *out is written only on success. Unknown fields are ignored, as long as they do
+ * not cost more than four times the message in memory (SECURITY.md 0.1, fact 7).
+ * HF_ERR_INVALID: not such a message, or a field that breaks its kind's rule;
+ * HF_ERR_TOO_BIG: more bytes than any record may carry there.
+ * encode: returns the bytes written, at most `bytes`. 0 = it does not fit, or every
+ * field is zero and an empty meta is right; with HF_META_SMALL_MAX bytes the fixed
+ * messages always fit. The variable ones also have `_append`, into an hf_buf. */
+#ifndef HF_WIRE_MESSAGES_H
+#define HF_WIRE_MESSAGES_H
+
+#include "lib/base/buf.h"
+#include "lib/wire/fields.h"
+
+/* Where a plain name is taken elsewhere: REAUTH is hf_reauth_offer, TOKEN
+ * hf_token_push, OPEN hf_queue_open (and so on), BODY hf_body_piece, STAT
+ * hf_stat_query, SIGNAL hf_signal_child, LIST hf_list_children. */
+
+/* Session records. */
+#define HF_GOODBYE_FIELDS(F, L)       F(REASON, reason)
+#define HF_REAUTH_RESULT_FIELDS(F, L) F(BOOL, is_accepted) F(I64, expires_ms)
+#define HF_PING_FIELDS(F, L)          F(KEY, key) F(U64, nonce)
+#define HF_PONG_FIELDS(F, L)          F(KEY, key) F(U64, nonce) F(HEALTH, health)
+#define HF_REAUTH_OFFER_FIELDS(F, L)  F(SLICE, chain) F(U64, counter) F(SLICE, signature)
+#define HF_TOKEN_PUSH_FIELDS(F, L)    F(KEY, key) F(SLICE, chain)
+#define HF_INTRODUCE_FIELDS(F, L)                                                      \
+    F(I64, pid) F(I64, app_pid) F(SLICE, name) F(I64, since_ms)
+
+/* Queues. */
+#define HF_QUEUE_OPEN_FIELDS(F, L) F(HANDLE, handle) F(SLICE, queue) F(RIGHTS, rights)
+#define HF_QUEUE_OPENED_FIELDS(F, L)                                                   \
+    F(HANDLE, handle) F(REASON, reason) F(U32, shard) F(U32, incarnation)
+#define HF_QUEUE_CLOSE_FIELDS(F, L)  F(HANDLE, handle)
+#define HF_QUEUE_CLOSED_FIELDS(F, L) F(HANDLE, handle) F(REASON, reason)
+
+/* A request, frontend side. */
+#define HF_ENQUEUE_FIELDS(F, L)                                                        \
+    F(ID, id)                                                                          \
+    F(HANDLE, handle)                                                                  \
+    F(FLAGS, flags) F(I64, deadline_ms) F(U64, body_bytes) F(U64, responded_epoch)
+#define HF_BODY_PIECE_FIELDS(F, L)                                                     \
+    F(ID, id) F(U64, epoch) F(U64, offset) F(BOOL, is_last)
+#define HF_WINDOW_FIELDS(F, L)       F(ID, id) F(U64, epoch) F(U64, bytes)
+#define HF_ADMITTED_FIELDS(F, L)     F(ID, id)
+#define HF_ACCEPTED_FIELDS(F, L)     F(ID, id)
+#define HF_ASSIGNED_FIELDS(F, L)     F(ID, id) F(U64, epoch)
+#define HF_ASSIGNED_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch)
+#define HF_RESPONSE_FIELDS(F, L)     F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
+#define HF_RESPONSE_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch)
+#define HF_REFUSED_FIELDS(F, L)      F(ID, id) F(REASON, reason) F(U32, retry_after_ms)
+#define HF_CANCEL_FIELDS(F, L)       F(ID, id) F(U64, epoch) F(REASON, reason)
+#define HF_ABORT_FIELDS(F, L)        F(ID, id) F(U64, epoch) F(REASON, reason)
+
+/* A request, worker side. */
+#define HF_CREDIT_FIELDS(F, L) F(HANDLE, handle) F(U32, requests)
+#define HF_ASSIGN_FIELDS(F, L)                                                         \
+    F(ID, id)                                                                          \
+    F(U64, epoch)                                                                      \
+    F(HANDLE, handle) F(U32, attempt) F(I64, deadline_ms) F(I64, enqueued_ms)          \
+        F(U64, body_bytes) F(FLAGS, flags) F(RECEIPT, receipt)
+#define HF_RESPOND_FIELDS(F, L)     F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
+#define HF_RESPOND_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch) F(RESULT, result)
+#define HF_RELEASE_FIELDS(F, L)     F(ID, id) F(U64, epoch)
+#define HF_FAIL_FIELDS(F, L)        F(ID, id) F(U64, epoch) F(REASON, reason)
+#define HF_DECLARE_FIELDS(F, L)                                                        \
+    F(HANDLE, handle) F(ID, id) F(U64, epoch) F(RECEIPT, receipt) F(BOOL, is_answered)
+#define HF_DECLARED_FIELDS(F, L) F(ID, id) F(U64, epoch) F(BOOL, is_kept)
+#define HF_DRAIN_FIELDS(F, L)    F(REASON, reason)
+
+/* Configuration, state and inspection. */
+#define HF_POLICY_ACK_FIELDS(F, L) F(U64, version)
+#define HF_SNAPSHOT_FIELDS(F, L)                                                       \
+    F(U64, sequence) F(U32, index) F(U32, count) F(SLICE, manifest)
+#define HF_SNAPSHOT_GET_FIELDS(F, L) F(U64, have_sequence)
+#define HF_SNAPSHOT_ACK_FIELDS(F, L) F(U64, sequence)
+#define HF_REVOKE_FIELDS(F, L)       F(SLICE, document)
+#define HF_REVOKE_ACK_FIELDS(F, L)   F(U64, sequence) F(U32, sessions_cut)
+#define HF_HOLDER_DEAD_FIELDS(F, L)  F(KEY, key)
+#define HF_STAT_QUERY_FIELDS(F, L)   F(U64, nonce)
+#define HF_PEEK_FIELDS(F, L)         F(HANDLE, handle) F(AFTER, after_id) F(U32, limit)
+#define HF_PEEKED_FIELDS(F, L)       F(HANDLE, handle) F(IDS, ids) F(BOOL, is_last)
+
+/* Local protocols (PROTOCOL.md 5). */
+#define HF_MINTED_FIELDS(F, L)        F(U64, nonce) F(SLICE, token) F(SLICE, error)
+#define HF_LAUNCHED_FIELDS(F, L)      F(U64, nonce) F(I64, pid) F(SLICE, error)
+#define HF_SIGNAL_CHILD_FIELDS(F, L)  F(I64, pid) F(U32, signal)
+#define HF_LIST_CHILDREN_FIELDS(F, L) F(U64, nonce)
+#define HF_EXITED_FIELDS(F, L)                                                         \
+    F(I64, pid)                                                                        \
+    F(SLICE, name) F(SLICE, label) F(I32, status) F(I32, signal) F(I64, ran_ms)
+
+/* The heads, written by one edge and read by the other. A head's `fields` are lines
+ * "Name: value\r\n" in their order. */
+#define HF_REQUEST_HEAD_FIELDS(F, L)                                                   \
+    F(SLICE, method)                                                                   \
+    F(SLICE, path)                                                                     \
+    F(SLICE, query) F(BOOL, has_query) F(SLICE, raw_target) F(SLICE, scheme)           \
+        F(SLICE, host) F(SLICE, client_ip) F(SLICE, fields) F(I64, received_ms)
+#define HF_RESPONSE_HEAD_FIELDS(F, L)                                                  \
+    F(U32, status) F(SLICE, fields) F(BOOL, has_length) F(U64, content_length)
+
+/* Messages without a variable part; each fits in HF_META_SMALL_MAX bytes. Rows: our
+ * name, the name of its field table, protobuf's name. */
+#define HF_FIXED_MESSAGES(X)                                                           \
+    X(goodbye, GOODBYE, Goodbye)                                                       \
+    X(reauth_result, REAUTH_RESULT, ReauthResult)                                      \
+    X(ping, PING, Ping)                                                                \
+    X(pong, PONG, Pong)                                                                \
+    X(queue_opened, QUEUE_OPENED, Opened)                                              \
+    X(queue_close, QUEUE_CLOSE, Close)                                                 \
+    X(queue_closed, QUEUE_CLOSED, Closed)                                              \
+    X(enqueue, ENQUEUE, Enqueue)                                                       \
+    X(body_piece, BODY_PIECE, Body)                                                    \
+    X(window, WINDOW, Window)                                                          \
+    X(admitted, ADMITTED, Admitted)                                                    \
+    X(accepted, ACCEPTED, Accepted)                                                    \
+    X(assigned, ASSIGNED, Assigned)                                                    \
+    X(assigned_ack, ASSIGNED_ACK, AssignedAck)                                         \
+    X(response, RESPONSE, Response)                                                    \
+    X(response_ack, RESPONSE_ACK, ResponseAck)                                         \
+    X(refused, REFUSED, Refused)                                                       \
+    X(cancel, CANCEL, Cancel)                                                          \
+    X(abort, ABORT, Abort)                                                             \
+    X(credit, CREDIT, Credit)                                                          \
+    X(assign, ASSIGN, Assign)                                                          \
+    X(respond, RESPOND, Respond)                                                       \
+    X(respond_ack, RESPOND_ACK, RespondAck)                                            \
+    X(release, RELEASE, Release)                                                       \
+    X(fail, FAIL, Fail)                                                                \
+    X(declare, DECLARE, Declare)                                                       \
+    X(declared, DECLARED, Declared)                                                    \
+    X(drain, DRAIN, Drain)                                                             \
+    X(policy_ack, POLICY_ACK, PolicyAck)                                               \
+    X(snapshot_get, SNAPSHOT_GET, SnapshotGet)                                         \
+    X(snapshot_ack, SNAPSHOT_ACK, SnapshotAck)                                         \
+    X(revoke_ack, REVOKE_ACK, RevokeAck)                                               \
+    X(holder_dead, HOLDER_DEAD, HolderDead)                                            \
+    X(stat_query, STAT_QUERY, Stat)                                                    \
+    X(peek, PEEK, Peek)                                                                \
+    X(signal_child, SIGNAL_CHILD, Signal)                                              \
+    X(list_children, LIST_CHILDREN, List)
+
+/* Messages with a variable part. */
+#define HF_VARIABLE_MESSAGES(X)                                                        \
+    X(reauth_offer, REAUTH_OFFER, Reauth)                                              \
+    X(token_push, TOKEN_PUSH, Token)                                                   \
+    X(introduce, INTRODUCE, Introduce)                                                 \
+    X(queue_open, QUEUE_OPEN, Open)                                                    \
+    X(snapshot, SNAPSHOT, Snapshot)                                                    \
+    X(revoke, REVOKE, Revoke)                                                          \
+    X(peeked, PEEKED, Peeked)                                                          \
+    X(minted, MINTED, Minted)                                                          \
+    X(launched, LAUNCHED, Launched)                                                    \
+    X(exited, EXITED, Exited)                                                          \
+    X(request_head, REQUEST_HEAD, RequestHead)                                         \
+    X(response_head, RESPONSE_HEAD, ResponseHead)
+
+#define X(name, NAME, Name)                                                            \
+    struct hf_##name {                                                                 \
+        HF_##NAME##_FIELDS(HF_MEMBER, HF_MEMBER_LIST)                                  \
+    };                                                                                 \
+    HF_MUST_USE hf_err hf_##name##_decode(hf_slice bytes, struct hf_##name *out);      \
+    size_t hf_##name##_encode(const struct hf_##name *in, uint8_t *out, size_t bytes);
+HF_FIXED_MESSAGES(X)
+HF_VARIABLE_MESSAGES(X)
+#undef X
+
+/* hf_err hf_queue_open_append(const struct hf_queue_open *in, struct hf_buf *out):
+ * TOO_BIG or NO_MEMORY as hf_buf_append, the buffer then as it was. */
+#define X(name, NAME, Name)                                                            \
+    HF_MUST_USE hf_err hf_##name##_append(const struct hf_##name *in,                  \
+                                          struct hf_buf *out);
+HF_VARIABLE_MESSAGES(X)
+#undef X
+
+#endif
