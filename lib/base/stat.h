@@ -47,6 +47,10 @@ void hf_histogram_add(struct hf_histogram *histogram, uint64_t us);
 /* Upper bound of the bucket that holds quantile q (0..1); 0 when empty. */
 uint64_t hf_histogram_quantile(const struct hf_histogram *histogram, double q);
 
+/* Copies a label value into `out` (NUL included, truncated to fit) with backslash, quote
+ * and line feed escaped as the Prometheus text format wants; other control bytes become
+ * question marks. */
+void hf_stat_label(hf_slice value, char *out, size_t out_bytes);
 /* Renders # HELP, # TYPE and the sample. `labels` is "" or `queue="web"`, its values
  * escaped by the caller with hf_stat_label. */
 HF_MUST_USE hf_err hf_stat_render(struct hf_buf *out, const struct hf_stat *stat,
@@ -55,6 +59,7 @@ HF_MUST_USE hf_err hf_stat_render_head(struct hf_buf *out, const char *name,
                                        const char *help, enum hf_stat_type type);
 HF_MUST_USE hf_err hf_stat_render_sample(struct hf_buf *out, const char *name,
                                          const char *labels, int64_t value);
+/* Cumulative buckets, one per power of two, in microseconds (so names end in _us). */
 HF_MUST_USE hf_err hf_histogram_render(struct hf_buf *out,
                                        const struct hf_histogram *histogram,
                                        const char *labels);
