@@ -7,6 +7,7 @@
  *   IDS       hf_slice, a multiple of 16 bytes   SLICE    hf_slice, any bytes
  *   HANDLE    uint32_t, not 0                    U32 U64 I32 I64 BOOL   as they are
  *   SLICES    const hf_slice *member and size_t member_count
+ *   BROKER    const struct hf_broker_stat *, or NULL
  *   FLAGS STREAM_FLAG RIGHTS   uint32_t; a bit that is not known is refused
  *   REASON RESULT HEALTH DURABILITY REDELIVER STATE VERBOSITY MINT_KIND
  *             the enum of types.h or reason.h; a number outside of it is refused */
@@ -34,6 +35,7 @@ typedef struct hf_lease_receipt {
 #define HF_MEMBER_SLICES(member)                                                       \
     const hf_slice *member;                                                            \
     size_t member##_count;
+#define HF_MEMBER_BROKER(member)      const struct hf_broker_stat *member;
 #define HF_MEMBER_HANDLE(member)      uint32_t member;
 #define HF_MEMBER_U32(member)         uint32_t member;
 #define HF_MEMBER_U64(member)         uint64_t member;

@@ -19,36 +19,47 @@
 #include "lib/base/buf.h"
 #include "lib/wire/fields.h"
 
-/* Most arena bytes for one byte of message: many short prefixes cost about ten. */
-#define HF_LIST_COST 24
+/* Most arena bytes for one byte of message: an idle queue's statistics, a name and
+ * zeros, cost about seventy, a route about twelve. */
+#define HF_LIST_COST 96
 
 /* Elements, in the order their lists need them. */
 #define HF_QUEUE_POLICY_FIELDS(F, L)                                                   \
     F(SLICE, name)                                                                     \
     F(DURABILITY, durability)                                                          \
-    F(U32, length_max) F(U64, bytes_max) F(U32, wait_limit_ms) F(REDELIVER, redeliver) \
-        F(U32, attempts_max) F(STATE, state) F(U32, lazy_commit_ms) F(U32, min_epoch)
+    F(U32, length_max)                                                                 \
+    F(U64, bytes_max)                                                                  \
+    F(U32, wait_limit_ms) F(REDELIVER, redeliver) F(U32, attempts_max) F(STATE, state) \
+        F(U32, lazy_commit_ms) F(U32, min_epoch)
 #define HF_QUEUE_STAT_FIELDS(F, L)                                                     \
     F(SLICE, name)                                                                     \
     F(U64, depth)                                                                      \
-    F(U64, depth_bytes) F(I64, oldest_age_ms) F(U64, in_flight) F(U64, committed)      \
-        F(U64, elided) F(U64, accepted) F(U64, answered) F(U64, refused)               \
-            F(U64, redelivered) F(U64, idle_credit) F(STATE, state)
+    F(U64, depth_bytes)                                                                \
+    F(I64, oldest_age_ms)                                                              \
+    F(U64, in_flight) F(U64, committed) F(U64, elided) F(U64, accepted)                \
+        F(U64, answered) F(U64, refused) F(U64, redelivered) F(U64, idle_credit)       \
+            F(STATE, state)
 #define HF_SESSION_STAT_FIELDS(F, L)                                                   \
     F(KEY, key)                                                                        \
     F(U32, role)                                                                       \
-    F(SLICE, subject) F(I64, pid) F(I64, app_pid) F(SLICE, name) F(I64, since_ms)      \
-        F(U64, leases) F(U64, snapshot) F(SLICE, queue)
+    F(SLICE, subject)                                                                  \
+    F(I64, pid)                                                                        \
+    F(I64, app_pid) F(SLICE, name) F(I64, since_ms) F(U64, leases) F(U64, snapshot)    \
+        F(SLICE, queue)
 #define HF_BROKER_STAT_FIELDS(F, L)                                                    \
     F(SLICE, name)                                                                     \
     F(I64, pid)                                                                        \
-    F(I64, since_ms) F(U64, snapshot) F(U64, revocation) F(U64, policy)                \
-        F(U64, store_used_bytes) F(U64, store_quota_bytes)
+    F(I64, since_ms)                                                                   \
+    F(U64, snapshot)                                                                   \
+    F(U64, revocation) F(U64, policy) F(U64, store_used_bytes)                         \
+        F(U64, store_quota_bytes)
 #define HF_ROUTE_GROUP_FIELDS(F, L)                                                    \
     F(SLICE, name)                                                                     \
     F(SLICE, queue)                                                                    \
-    F(SLICES, prefixes) F(U64, body_max) F(U32, deadline_ms) F(STATE, state)           \
-        F(VERBOSITY, verbosity) F(BOOL, path_case_sensitive)
+    F(SLICES, prefixes)                                                                \
+    F(U64, body_max)                                                                   \
+    F(U32, deadline_ms) F(STATE, state) F(VERBOSITY, verbosity)                        \
+        F(BOOL, path_case_sensitive)
 #define HF_ROUTE_BROKER_FIELDS(F, L) F(SLICE, name) F(SLICES, addresses)
 #define HF_ROUTE_QUEUE_FIELDS(F, L)  F(SLICE, name) F(U32, shard) F(SLICE, broker)
 #define HF_CHILD_FIELDS(F, L)                                                          \
@@ -57,49 +68,52 @@
 /* Messages. */
 #define HF_POLICY_FIELDS(F, L)                                                         \
     F(U64, version) F(U32, part) F(U32, parts) L(queue_policy, queues)
-/* `broker` has one element in the last record and none in the others. */
+/* `broker` is NULL in all records but the last. */
 #define HF_STAT_RESULT_FIELDS(F, L)                                                    \
     F(U64, nonce)                                                                      \
     F(BOOL, is_last)                                                                   \
-    L(broker_stat, broker) L(queue_stat, queues) L(session_stat, sessions)
+    F(BROKER, broker) L(queue_stat, queues) L(session_stat, sessions)
 /* The body of a routing snapshot, all chunks put together. */
 #define HF_ROUTES_FIELDS(F, L)                                                         \
     F(U64, sequence)                                                                   \
     L(route_group, groups)                                                             \
-    L(route_broker, brokers) L(route_queue, queues) F(U32, unrouted_status)            \
-        F(SLICES, trusted_proxies) F(SLICES, reserved)
-/* `key` may be empty (kinds other than a token). */
+    L(route_broker, brokers)                                                           \
+    L(route_queue, queues)                                                             \
+    F(U32, unrouted_status) F(SLICES, trusted_proxies) F(SLICES, reserved)
+/* `template_` as protobuf-c spells it. `key` may be empty: kinds other than a token. */
 #define HF_MINT_FIELDS(F, L)                                                           \
     F(U64, nonce)                                                                      \
     F(MINT_KIND, kind)                                                                 \
-    F(SLICE, template) F(SLICE, subject) F(SLICE, key) F(SLICES, queues)               \
-        F(SLICES, rights) F(U64, life_s) F(SLICE, document)
+    F(SLICE, template_)                                                                \
+    F(SLICE, subject)                                                                  \
+    F(SLICE, key) F(SLICES, queues) F(SLICES, rights) F(U64, life_s)                   \
+        F(SLICE, document)
 #define HF_LAUNCH_FIELDS(F, L)                                                         \
     F(U64, nonce)                                                                      \
     F(SLICE, name)                                                                     \
-    F(SLICES, argv) F(SLICES, environment) F(SLICE, directory) F(SLICE, package)       \
-        F(SLICE, label)
+    F(SLICES, argv)                                                                    \
+    F(SLICES, environment) F(SLICE, directory) F(SLICE, package) F(SLICE, label)
 #define HF_LISTED_FIELDS(F, L) F(U64, nonce) L(child, children)
 
-/* Rows: our name, the name of its field table, protobuf's name. */
+/* Rows: our name, the name of its field table, protobuf's two names. */
 #define HF_ELEMENTS(X)                                                                 \
-    X(queue_policy, QUEUE_POLICY, QueuePolicy)                                         \
-    X(queue_stat, QUEUE_STAT, QueueStat)                                               \
-    X(session_stat, SESSION_STAT, SessionStat)                                         \
-    X(broker_stat, BROKER_STAT, BrokerStat)                                            \
-    X(route_group, ROUTE_GROUP, RouteGroup)                                            \
-    X(route_broker, ROUTE_BROKER, RouteBroker)                                         \
-    X(route_queue, ROUTE_QUEUE, RouteQueue)                                            \
-    X(child, CHILD, Child)
+    X(queue_policy, QUEUE_POLICY, QueuePolicy, queue_policy)                           \
+    X(queue_stat, QUEUE_STAT, QueueStat, queue_stat)                                   \
+    X(session_stat, SESSION_STAT, SessionStat, session_stat)                           \
+    X(broker_stat, BROKER_STAT, BrokerStat, broker_stat)                               \
+    X(route_group, ROUTE_GROUP, RouteGroup, route_group)                               \
+    X(route_broker, ROUTE_BROKER, RouteBroker, route_broker)                           \
+    X(route_queue, ROUTE_QUEUE, RouteQueue, route_queue)                               \
+    X(child, CHILD, Child, child)
 #define HF_LIST_MESSAGES(X)                                                            \
-    X(policy, POLICY, Policy)                                                          \
-    X(stat_result, STAT_RESULT, StatResult)                                            \
-    X(routes, ROUTES, Routes)                                                          \
-    X(mint, MINT, Mint)                                                                \
-    X(launch, LAUNCH, Launch)                                                          \
-    X(listed, LISTED, Listed)
+    X(policy, POLICY, Policy, policy)                                                  \
+    X(stat_result, STAT_RESULT, StatResult, stat_result)                               \
+    X(routes, ROUTES, Routes, routes)                                                  \
+    X(mint, MINT, Mint, mint)                                                          \
+    X(launch, LAUNCH, Launch, launch)                                                  \
+    X(listed, LISTED, Listed, listed)
 
-#define X(name, NAME, Name)                                                            \
+#define X(name, NAME, Name, packed)                                                    \
     struct hf_##name {                                                                 \
         HF_##NAME##_FIELDS(HF_MEMBER, HF_MEMBER_LIST)                                  \
     };
@@ -107,7 +121,7 @@ HF_ELEMENTS(X)
 HF_LIST_MESSAGES(X)
 #undef X
 
-#define X(name, NAME, Name)                                                            \
+#define X(name, NAME, Name, packed)                                                    \
     HF_MUST_USE hf_err hf_##name##_decode(hf_slice bytes, struct hf_arena *arena,      \
                                           struct hf_##name *out);                      \
     HF_MUST_USE hf_err hf_##name##_append(const struct hf_##name *in,                  \

@@ -63,8 +63,10 @@
 #define HF_ASSIGN_FIELDS(F, L)                                                         \
     F(ID, id)                                                                          \
     F(U64, epoch)                                                                      \
-    F(HANDLE, handle) F(U32, attempt) F(I64, deadline_ms) F(I64, enqueued_ms)          \
-        F(U64, body_bytes) F(FLAGS, flags) F(RECEIPT, receipt)
+    F(HANDLE, handle)                                                                  \
+    F(U32, attempt)                                                                    \
+    F(I64, deadline_ms) F(I64, enqueued_ms) F(U64, body_bytes) F(FLAGS, flags)         \
+        F(RECEIPT, receipt)
 #define HF_RESPOND_FIELDS(F, L)     F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
 #define HF_RESPOND_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch) F(RESULT, result)
 #define HF_RELEASE_FIELDS(F, L)     F(ID, id) F(U64, epoch)
@@ -101,68 +103,70 @@
 #define HF_REQUEST_HEAD_FIELDS(F, L)                                                   \
     F(SLICE, method)                                                                   \
     F(SLICE, path)                                                                     \
-    F(SLICE, query) F(BOOL, has_query) F(SLICE, raw_target) F(SLICE, scheme)           \
-        F(SLICE, host) F(SLICE, client_ip) F(SLICE, fields) F(I64, received_ms)
+    F(SLICE, query)                                                                    \
+    F(BOOL, has_query)                                                                 \
+    F(SLICE, raw_target) F(SLICE, scheme) F(SLICE, host) F(SLICE, client_ip)           \
+        F(SLICE, fields) F(I64, received_ms)
 #define HF_RESPONSE_HEAD_FIELDS(F, L)                                                  \
     F(U32, status) F(SLICE, fields) F(BOOL, has_length) F(U64, content_length)
 
 /* Messages without a variable part; each fits in HF_META_SMALL_MAX bytes. Rows: our
- * name, the name of its field table, protobuf's name. */
+ * name, the name of its field table, protobuf's two names. */
 #define HF_FIXED_MESSAGES(X)                                                           \
-    X(goodbye, GOODBYE, Goodbye)                                                       \
-    X(reauth_result, REAUTH_RESULT, ReauthResult)                                      \
-    X(ping, PING, Ping)                                                                \
-    X(pong, PONG, Pong)                                                                \
-    X(queue_opened, QUEUE_OPENED, Opened)                                              \
-    X(queue_close, QUEUE_CLOSE, Close)                                                 \
-    X(queue_closed, QUEUE_CLOSED, Closed)                                              \
-    X(enqueue, ENQUEUE, Enqueue)                                                       \
-    X(body_piece, BODY_PIECE, Body)                                                    \
-    X(window, WINDOW, Window)                                                          \
-    X(admitted, ADMITTED, Admitted)                                                    \
-    X(accepted, ACCEPTED, Accepted)                                                    \
-    X(assigned, ASSIGNED, Assigned)                                                    \
-    X(assigned_ack, ASSIGNED_ACK, AssignedAck)                                         \
-    X(response, RESPONSE, Response)                                                    \
-    X(response_ack, RESPONSE_ACK, ResponseAck)                                         \
-    X(refused, REFUSED, Refused)                                                       \
-    X(cancel, CANCEL, Cancel)                                                          \
-    X(abort, ABORT, Abort)                                                             \
-    X(credit, CREDIT, Credit)                                                          \
-    X(assign, ASSIGN, Assign)                                                          \
-    X(respond, RESPOND, Respond)                                                       \
-    X(respond_ack, RESPOND_ACK, RespondAck)                                            \
-    X(release, RELEASE, Release)                                                       \
-    X(fail, FAIL, Fail)                                                                \
-    X(declare, DECLARE, Declare)                                                       \
-    X(declared, DECLARED, Declared)                                                    \
-    X(drain, DRAIN, Drain)                                                             \
-    X(policy_ack, POLICY_ACK, PolicyAck)                                               \
-    X(snapshot_get, SNAPSHOT_GET, SnapshotGet)                                         \
-    X(snapshot_ack, SNAPSHOT_ACK, SnapshotAck)                                         \
-    X(revoke_ack, REVOKE_ACK, RevokeAck)                                               \
-    X(holder_dead, HOLDER_DEAD, HolderDead)                                            \
-    X(stat_query, STAT_QUERY, Stat)                                                    \
-    X(peek, PEEK, Peek)                                                                \
-    X(signal_child, SIGNAL_CHILD, Signal)                                              \
-    X(list_children, LIST_CHILDREN, List)
+    X(goodbye, GOODBYE, Goodbye, goodbye)                                              \
+    X(reauth_result, REAUTH_RESULT, ReauthResult, reauth_result)                       \
+    X(ping, PING, Ping, ping)                                                          \
+    X(pong, PONG, Pong, pong)                                                          \
+    X(queue_opened, QUEUE_OPENED, Opened, opened)                                      \
+    X(queue_close, QUEUE_CLOSE, Close, close)                                          \
+    X(queue_closed, QUEUE_CLOSED, Closed, closed)                                      \
+    X(enqueue, ENQUEUE, Enqueue, enqueue)                                              \
+    X(body_piece, BODY_PIECE, Body, body)                                              \
+    X(window, WINDOW, Window, window)                                                  \
+    X(admitted, ADMITTED, Admitted, admitted)                                          \
+    X(accepted, ACCEPTED, Accepted, accepted)                                          \
+    X(assigned, ASSIGNED, Assigned, assigned)                                          \
+    X(assigned_ack, ASSIGNED_ACK, AssignedAck, assigned_ack)                           \
+    X(response, RESPONSE, Response, response)                                          \
+    X(response_ack, RESPONSE_ACK, ResponseAck, response_ack)                           \
+    X(refused, REFUSED, Refused, refused)                                              \
+    X(cancel, CANCEL, Cancel, cancel)                                                  \
+    X(abort, ABORT, Abort, abort)                                                      \
+    X(credit, CREDIT, Credit, credit)                                                  \
+    X(assign, ASSIGN, Assign, assign)                                                  \
+    X(respond, RESPOND, Respond, respond)                                              \
+    X(respond_ack, RESPOND_ACK, RespondAck, respond_ack)                               \
+    X(release, RELEASE, Release, release)                                              \
+    X(fail, FAIL, Fail, fail)                                                          \
+    X(declare, DECLARE, Declare, declare)                                              \
+    X(declared, DECLARED, Declared, declared)                                          \
+    X(drain, DRAIN, Drain, drain)                                                      \
+    X(policy_ack, POLICY_ACK, PolicyAck, policy_ack)                                   \
+    X(snapshot_get, SNAPSHOT_GET, SnapshotGet, snapshot_get)                           \
+    X(snapshot_ack, SNAPSHOT_ACK, SnapshotAck, snapshot_ack)                           \
+    X(revoke_ack, REVOKE_ACK, RevokeAck, revoke_ack)                                   \
+    X(holder_dead, HOLDER_DEAD, HolderDead, holder_dead)                               \
+    X(stat_query, STAT_QUERY, Stat, stat)                                              \
+    X(peek, PEEK, Peek, peek)                                                          \
+    X(signal_child, SIGNAL_CHILD, Signal, signal)                                      \
+    X(list_children, LIST_CHILDREN, List, list)
 
 /* Messages with a variable part. */
 #define HF_VARIABLE_MESSAGES(X)                                                        \
-    X(reauth_offer, REAUTH_OFFER, Reauth)                                              \
-    X(token_push, TOKEN_PUSH, Token)                                                   \
-    X(introduce, INTRODUCE, Introduce)                                                 \
-    X(queue_open, QUEUE_OPEN, Open)                                                    \
-    X(snapshot, SNAPSHOT, Snapshot)                                                    \
-    X(revoke, REVOKE, Revoke)                                                          \
-    X(peeked, PEEKED, Peeked)                                                          \
-    X(minted, MINTED, Minted)                                                          \
-    X(launched, LAUNCHED, Launched)                                                    \
-    X(exited, EXITED, Exited)                                                          \
-    X(request_head, REQUEST_HEAD, RequestHead)                                         \
-    X(response_head, RESPONSE_HEAD, ResponseHead)
+    X(reauth_offer, REAUTH_OFFER, Reauth, reauth)                                      \
+    X(token_push, TOKEN_PUSH, Token, token)                                            \
+    X(introduce, INTRODUCE, Introduce, introduce)                                      \
+    X(queue_open, QUEUE_OPEN, Open, open)                                              \
+    X(snapshot, SNAPSHOT, Snapshot, snapshot)                                          \
+    X(revoke, REVOKE, Revoke, revoke)                                                  \
+    X(peeked, PEEKED, Peeked, peeked)                                                  \
+    X(minted, MINTED, Minted, minted)                                                  \
+    X(launched, LAUNCHED, Launched, launched)                                          \
+    X(exited, EXITED, Exited, exited)                                                  \
+    X(request_head, REQUEST_HEAD, RequestHead, request_head)                           \
+    X(response_head, RESPONSE_HEAD, ResponseHead, response_head)
 
-#define X(name, NAME, Name)                                                            \
+#define X(name, NAME, Name, packed)                                                    \
     struct hf_##name {                                                                 \
         HF_##NAME##_FIELDS(HF_MEMBER, HF_MEMBER_LIST)                                  \
     };                                                                                 \
@@ -174,7 +178,7 @@ HF_VARIABLE_MESSAGES(X)
 
 /* hf_err hf_queue_open_append(const struct hf_queue_open *in, struct hf_buf *out):
  * TOO_BIG or NO_MEMORY as hf_buf_append, the buffer then as it was. */
-#define X(name, NAME, Name)                                                            \
+#define X(name, NAME, Name, packed)                                                    \
     HF_MUST_USE hf_err hf_##name##_append(const struct hf_##name *in,                  \
                                           struct hf_buf *out);
 HF_VARIABLE_MESSAGES(X)
