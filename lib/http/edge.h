@@ -50,10 +50,11 @@ void hf_http_edge_origin(const struct hf_http_edge *edge,
                          const struct hf_http_client *client,
                          struct hf_http_origin *out);
 
-/* Appends to `out` the fields that go on, then Host, Via, X-Forwarded-For, -Proto and
- * -Host made anew. *dropped_count counts the client's fields that were not passed on.
- * HF_REASON_NONE; HEADER when Connection nominates a field that must not be removed, or
- * a name has `_` and underscores=reject; REQUEST_LENGTH when `out` is full. */
+/* Appends to `out` Host (canonical), the fields that go on in their order, then Via,
+ * X-Forwarded-For, -Proto and -Host made anew. *dropped_count counts the client's
+ * fields that were not passed on, Host among them. HF_REASON_NONE; HEADER when
+ * Connection nominates a field that must not be removed, is longer than 1 KiB, or a
+ * name has `_` and underscores=reject; REQUEST_LENGTH when `out` is full. */
 HF_MUST_USE hf_reason hf_http_edge_fields(const struct hf_http_edge *edge,
                                           const struct hf_http_head *head,
                                           const struct hf_http_client *client,

@@ -18,18 +18,18 @@
 #include "lib/http/head.h"
 
 enum hf_http_event {
-    HF_HTTP_MORE,  /* all bytes consumed: feed again when more has arrived */
-    HF_HTTP_HEAD,  /* the head is complete: hf_http_parser_head */
-    HF_HTTP_BODY,  /* `body` holds the next bytes of the body, chunking removed */
-    HF_HTTP_DONE,  /* the message is complete; repeats until hf_http_parser_next */
-    HF_HTTP_ERROR, /* `reason` says why: answer, close; repeats for ever */
+    HF_HTTP_AT_END,   /* all bytes consumed: feed again when more has arrived */
+    HF_HTTP_AT_HEAD,  /* the head is complete: hf_http_parser_head */
+    HF_HTTP_AT_BODY,  /* `body` holds the next bytes of the body, chunking removed */
+    HF_HTTP_AT_DONE,  /* the message is complete; repeats until hf_http_parser_next */
+    HF_HTTP_AT_ERROR, /* `reason` says why: answer, close; repeats for ever */
 };
 
 struct hf_http_step {
     enum hf_http_event event;
     size_t consumed;  /* bytes of this call's input; the caller drops them */
     hf_slice body;    /* borrowed from the input of this call */
-    hf_reason reason; /* with HF_HTTP_ERROR; its status is hf_reason_status */
+    hf_reason reason; /* with HF_HTTP_AT_ERROR; its status is hf_reason_status */
 };
 
 struct hf_http_parser;
@@ -40,12 +40,12 @@ HF_MUST_USE hf_err hf_http_parser_new(struct hf_http_limits limits,
 void hf_http_parser_free(struct hf_http_parser *parser);
 
 /* Works until one event is due. Call with what is left of the input until the event is
- * MORE, DONE or ERROR; call with an empty slice after HEAD when nothing is left. HEAD
- * comes before the body is looked at: route, set the limit, then go on. */
+ * AT_END, AT_DONE or AT_ERROR; call with an empty slice after HEAD when nothing is
+ * left. HEAD comes before the body is looked at: route, set the limit, then go on. */
 void hf_http_parser_feed(struct hf_http_parser *parser, hf_slice bytes,
                          struct hf_http_step *out);
 
-/* The head after HF_HTTP_HEAD; it and its slices live until hf_http_parser_next. */
+/* The head after HF_HTTP_AT_HEAD; it and its slices live until hf_http_parser_next. */
 const struct hf_http_head *hf_http_parser_head(const struct hf_http_parser *parser);
 
 /* The body limit of the URL group, set between HEAD and the first body byte; without it
@@ -53,7 +53,7 @@ const struct hf_http_head *hf_http_parser_head(const struct hf_http_parser *pars
  * event is ERROR with ENTITY_TOO_LARGE, and no body byte need be read. */
 bool hf_http_parser_limit_body(struct hf_http_parser *parser, uint64_t bytes_max);
 
-/* After HF_HTTP_DONE: ready for the next request of the connection. */
+/* After HF_HTTP_AT_DONE: ready for the next request of the connection. */
 void hf_http_parser_next(struct hf_http_parser *parser);
 
 /* True when no byte of a request has arrived since start or next: a close here, or an
