@@ -1,8 +1,8 @@
-/* The small HTTP/1.1 server for /livez, /readyz, /metrics and the controller's JSON API,
- * and the blocking client of the command line.
+/* The small HTTP/1.1 server for /livez, /readyz, /metrics and the controller's JSON
+ * API, and the blocking client of the command line.
  *
- * Bounded: 64 connections, 16 KiB head, 1 MiB request body, 10 s per request. It is not the
- * edge: it listens on a unix socket of mode 0600 or on an address for probes. */
+ * Bounded: 64 connections, 16 KiB head, 1 MiB request body, 10 s per request. It is not
+ * the edge: it listens on a unix socket of mode 0600 or on an address for probes. */
 #ifndef HF_IO_ADMIN_H
 #define HF_IO_ADMIN_H
 
@@ -28,8 +28,8 @@ struct hf_admin_response {
 typedef void (*hf_admin_fn)(void *ctx, const struct hf_admin_request *request,
                             struct hf_admin_response *response);
 
-/* Longest prefix wins; a prefix ends at a '/' or at the end of the path. method "*" = any.
- * Unknown path: 404; known path, other method: 405. */
+/* Longest prefix wins; a prefix ends at a '/' or at the end of the path. method "*" =
+ * any. Unknown path: 404; known path, other method: 405. */
 struct hf_admin_route {
     const char *method;
     const char *prefix; /* "/metrics" matches "/metrics" and "/metrics/x" */
@@ -37,8 +37,8 @@ struct hf_admin_route {
 };
 
 struct hf_admin_config {
-    const char *address; /* as hf_listener_config.address */
-    int unix_mode;       /* 0 = 0600 */
+    const char *address;                 /* as hf_listener_config.address */
+    int unix_mode;                       /* 0 = 0600 */
     const struct hf_admin_route *routes; /* must outlive the server */
     size_t routes_count;
     void *ctx;
@@ -60,7 +60,8 @@ struct hf_admin_call {
     int64_t timeout_ms;
 };
 
-/* CLOSED: nobody listens or it broke off. TIMEOUT, TOO_BIG (bounded by body->bytes_max). */
+/* CLOSED: nobody listens or it broke off. TIMEOUT, TOO_BIG (bounded by
+ * body->bytes_max). */
 HF_MUST_USE hf_err hf_admin_call(const struct hf_admin_call *call, int *status,
                                  struct hf_buf *body);
 

@@ -1,9 +1,10 @@
 /* Configuration documents: YAML read against one table of keys.
  *
- * The caller's table says which keys exist, their types, limits and defaults; the document
- * becomes a tree in which every scalar with a default is present. Anchors, aliases, merge
- * keys, tags, duplicate and unknown keys are refused; errors name file, line, column, key
- * and what was expected. The same table renders the reference documentation. */
+ * The caller's table says which keys exist, their types, limits and defaults; the
+ * document becomes a tree in which every scalar with a default is present. Anchors,
+ * aliases, merge keys, tags, duplicate and unknown keys are refused; errors name file,
+ * line, column, key and what was expected. The same table renders the reference
+ * documentation. */
 #ifndef HF_IO_CONF_H
 #define HF_IO_CONF_H
 
@@ -20,8 +21,8 @@ enum hf_conf_type {
     HF_CONF_MAP   /* keys are the rows below: "x.key", or "x.*" for names of the user */
 };
 
-/* Paths: "queues", "queues[]", "queues[].name", "pools.*.env.*". Each LIST or MAP has its
- * own row. The root mapping has none. */
+/* Paths: "queues", "queues[]", "queues[].name", "pools.*.env.*". Each LIST or MAP has
+ * its own row. The root mapping has none. */
 struct hf_conf_row {
     const char *path;
     enum hf_conf_type type;
@@ -77,12 +78,13 @@ const struct hf_conf_node *hf_conf_get(const struct hf_conf_node *map, const cha
 /* The values of children that have a default or are required: hf_check when absent. */
 int64_t hf_conf_number(const struct hf_conf_node *map, const char *key);
 hf_slice hf_conf_text(const struct hf_conf_node *map, const char *key);
-/* Adds the caller's finding (a dangling reference) at `node`, so that all errors of a file
- * are shown together. */
+/* Adds the caller's finding (a dangling reference) at `node`, so that all errors of a
+ * file are shown together. */
 void hf_conf_report(struct hf_conf *conf, const struct hf_conf_node *node,
                     const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "file:line:column: text\n" for each error. */
-HF_MUST_USE hf_err hf_conf_render_errors(const struct hf_conf *conf, struct hf_buf *out);
+HF_MUST_USE hf_err hf_conf_render_errors(const struct hf_conf *conf,
+                                         struct hf_buf *out);
 /* The table as a Markdown reference. */
 HF_MUST_USE hf_err hf_conf_render_reference(const struct hf_conf_row *rows,
                                             size_t rows_count, struct hf_buf *out);

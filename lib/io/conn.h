@@ -1,8 +1,8 @@
 /* Byte connections on a loop: tcp and unix sockets, accepted or dialled.
  *
- * All calls belong to the loop's thread. Reading fills one buffer shared by the whole loop,
- * so an idle connection costs a few hundred bytes. Writing tries the socket first and
- * keeps only what did not fit. */
+ * All calls belong to the loop's thread. Reading fills one buffer shared by the whole
+ * loop, so an idle connection costs a few hundred bytes. Writing tries the socket first
+ * and keeps only what did not fit. */
 #ifndef HF_IO_CONN_H
 #define HF_IO_CONN_H
 
@@ -56,7 +56,8 @@ HF_MUST_USE hf_err hf_listener_open(struct hf_loop *loop,
                                     struct hf_listener **out);
 /* The bound address, with the real port when 0 was asked for. */
 void hf_listener_address(const struct hf_listener *listener, struct hf_addr *out);
-/* Paused: new clients wait in the kernel's backlog. At a cap, pause; below it, resume. */
+/* Paused: new clients wait in the kernel's backlog. At a cap, pause; below it, resume.
+ */
 void hf_listener_pause(struct hf_listener *listener);
 void hf_listener_resume(struct hf_listener *listener);
 void hf_listener_close(struct hf_listener *listener);
@@ -67,15 +68,18 @@ HF_MUST_USE hf_err hf_conn_dial(struct hf_loop *loop, const char *address,
                                 void (*on_up)(void *ctx, struct hf_conn *conn),
                                 struct hf_conn **out);
 /* Attaches the events and starts reading. `events` must live as long as the conn. */
-void hf_conn_start(struct hf_conn *conn, const struct hf_conn_events *events, void *ctx);
+void hf_conn_start(struct hf_conn *conn, const struct hf_conn_events *events,
+                   void *ctx);
 /* Attaches without reading (after hf_conn_dial). */
-void hf_conn_attach(struct hf_conn *conn, const struct hf_conn_events *events, void *ctx);
+void hf_conn_attach(struct hf_conn *conn, const struct hf_conn_events *events,
+                    void *ctx);
 void *hf_conn_ctx(const struct hf_conn *conn);
 
 void hf_conn_pause(struct hf_conn *conn);
 void hf_conn_resume(struct hf_conn *conn);
-/* Writes the slices (<= 16) in order. What the socket does not take at once is copied and
- * sent later. CLOSED: nothing was written and on_closed follows. NO_MEMORY likewise. */
+/* Writes the slices (<= 16) in order. What the socket does not take at once is copied
+ * and sent later. CLOSED: nothing was written and on_closed follows. NO_MEMORY
+ * likewise. */
 HF_MUST_USE hf_err hf_conn_write(struct hf_conn *conn, const hf_slice *slices,
                                  size_t count);
 /* Like hf_conn_write without the copy: `bytes` stays valid until done(ctx), which runs

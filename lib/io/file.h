@@ -10,8 +10,8 @@ HF_MUST_USE hf_err hf_file_read(const char *path, struct hf_buf *out);
 /* The same from a descriptor until its end: the secret package on fd 3. The descriptor
  * stays open. */
 HF_MUST_USE hf_err hf_file_read_fd(int fd, struct hf_buf *out);
-/* Writes a temporary file beside `path`, syncs it, renames it, syncs the directory: after
- * a crash either the old or the new content is there. */
+/* Writes a temporary file beside `path`, syncs it, renames it, syncs the directory:
+ * after a crash either the old or the new content is there. */
 HF_MUST_USE hf_err hf_file_replace(const char *path, hf_slice bytes, unsigned mode);
 /* Creates the directory and its missing parents; one that exists must be ours, and gets
  * no mode change. DENIED when others could write in it. */
@@ -30,8 +30,9 @@ uint64_t hf_spool_bytes(const struct hf_spool *spool);
 HF_MUST_USE hf_err hf_spool_read(const struct hf_spool *spool, uint64_t offset,
                                  uint8_t *to, size_t bytes);
 
-/* Calls fn(ctx) when the file at `path` changed (inode, size or time of change; also when
- * it appears), looked at every `every_ms`: works for renames and k8s `..data` links. */
+/* Calls fn(ctx) when the file at `path` changed (inode, size or time of change; also
+ * when it appears), looked at every `every_ms`: works for renames and k8s `..data`
+ * links. */
 struct hf_file_watch;
 
 HF_MUST_USE hf_err hf_file_watch_open(struct hf_loop *loop, const char *path,

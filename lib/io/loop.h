@@ -54,8 +54,8 @@ void hf_wake_signal(struct hf_wake *wake);
 /* No thread may signal it any more. */
 void hf_wake_close(struct hf_wake *wake);
 
-HF_MUST_USE hf_err hf_signal_open(struct hf_loop *loop, int signal_number, hf_loop_fn fn,
-                                  void *ctx, struct hf_signal **out);
+HF_MUST_USE hf_err hf_signal_open(struct hf_loop *loop, int signal_number,
+                                  hf_loop_fn fn, void *ctx, struct hf_signal **out);
 void hf_signal_close(struct hf_signal *signal);
 
 /* Readiness of a descriptor that somebody else owns (curl's sockets). Close the watch
@@ -65,13 +65,13 @@ void hf_signal_close(struct hf_signal *signal);
 
 typedef void (*hf_watch_fn)(void *ctx, int events, hf_err err);
 
-HF_MUST_USE hf_err hf_watch_open(struct hf_loop *loop, int fd, hf_watch_fn fn, void *ctx,
-                                 struct hf_watch **out);
+HF_MUST_USE hf_err hf_watch_open(struct hf_loop *loop, int fd, hf_watch_fn fn,
+                                 void *ctx, struct hf_watch **out);
 HF_MUST_USE hf_err hf_watch_set(struct hf_watch *watch, int events); /* 0 = none */
 void hf_watch_close(struct hf_watch *watch);
 
-/* Child processes. Descriptor i of the child is fds[i] of ours (-1: /dev/null), all others
- * are closed. The child starts with default signals. */
+/* Child processes. Descriptor i of the child is fds[i] of ours (-1: /dev/null), all
+ * others are closed. The child starts with default signals. */
 struct hf_child_config {
     const char *const *argv;        /* argv[0] is looked up in PATH; NULL-terminated */
     const char *const *environment; /* NULL-terminated; NULL = ours */

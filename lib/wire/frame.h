@@ -1,25 +1,25 @@
-/* Framing of what travels inside one link: SP messages on the stream and records inside a
- * message (PROTOCOL.md, ARCHITECTURE.md 7). Pure: bytes to slices and back, no I/O, no
- * protobuf. Every length is bounded before anything is taken for it.
+/* Framing of what travels inside one link: SP messages on the stream and records inside
+ * a message (PROTOCOL.md, ARCHITECTURE.md 7). Pure: bytes to slices and back, no I/O,
+ * no protobuf. Every length is bounded before anything is taken for it.
  *
  *   stream    greeting (8 bytes), then SP messages
- *   message   tcp: be64 content bytes | content;   ipc: 0x01 be64 content bytes | content
- *   content   a run of records (sealed as one on tcp)
- *   record    be32 rest | be16 type | be16 meta bytes | be32 head bytes | meta | head | body
- *             where rest counts what follows the be32 (>= 8); the body is what is left */
+ *   message   tcp: be64 content bytes | content;   ipc: 0x01 be64 content bytes |
+ * content content   a run of records (sealed as one on tcp) record    be32 rest | be16
+ * type | be16 meta bytes | be32 head bytes | meta | head | body where rest counts what
+ * follows the be32 (>= 8); the body is what is left */
 #ifndef HF_WIRE_FRAME_H
 #define HF_WIRE_FRAME_H
 
 #include "lib/base/buf.h"
 
-#define HF_FRAME_GREETING_BYTES 8
+#define HF_FRAME_GREETING_BYTES   8
 #define HF_FRAME_PREFIX_BYTES_MAX 9
-#define HF_FRAME_RECORD_BYTES 12 /* fixed part of a record */
+#define HF_FRAME_RECORD_BYTES     12 /* fixed part of a record */
 /* SP protocol 16 = PAIR0, so that an ordinary NNG PAIR0 socket can be the peer. */
 #define HF_FRAME_PROTOCOL 16
 
-/* One record. Slices are borrowed from the message it was read from. `type` is a number of
- * PROTOCOL.md; meta is protobuf, head and body are raw. meta <= 65535 bytes. */
+/* One record. Slices are borrowed from the message it was read from. `type` is a number
+ * of PROTOCOL.md; meta is protobuf, head and body are raw. meta <= 65535 bytes. */
 struct hf_record {
     uint16_t type;
     hf_slice meta;

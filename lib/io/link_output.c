@@ -1,0 +1,422 @@
+/* Owns the way out of a link: two buffers, sealing, and one send in flight.
+ *
+ *     hf_link_send -> fill --take--> taken --seal--> cipher -> stream      (sealed)
+ *                     fill --take--> taken ------------------> stream      (clear)
+ *
+ * Whoever sets is_sending runs this pipe until fill is empty; others only append. */
+#include "lib/io/link_parts.h"
+
+#include "lib/io/clock.h"
+
+#define MESSAGE_TARGET_BYTES 65536  /* an SP message grows no further than this */
+#define CIPHER_TARGET_BYTES  262144 /* sealed ahead of the stream */
+#define KEPT_BYTES_MAX       65536  /* an idle link keeps no larger buffer */
+
+static size_t plain_bytes_max(const struct hf_link *link)
+{
+    size_t overhead = link->is_sealed ? HF_SEAL_OVERHEAD : 0;
+
+    return link->peer_message_bytes_max - overhead;
+}
+
+static void trim(struct hf_buf *buf)
+{
+    if (hf_buf_bytes(buf) == 0 && buf->capacity > KEPT_BYTES_MAX) {
+        hf_buf_fini(buf);
+    }
+}
+
+/* Moves fill to taken. False: nothing waits, and the sending is over. */
+static bool take(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+    struct hf_buf empty = out->taken;
+    bool has_more;
+
+    pthread_mutex_lock(&link->lock);
+    has_more = hf_buf_bytes(&out->fill) > 0;
+    if (has_more) {
+        out->taken = out->fill;
+        out->fill = empty;
+        out->clear_taken = out->clear_fill;
+        out->control_taken = out->control_fill;
+        out->is_last_taken = out->is_finishing;
+    } else {
+        out->is_sending = false;
+        out->control_taken = 0;
+        trim(&out->fill);
+        trim(&out->taken);
+        trim(&out->cipher);
+    }
+    out->clear_fill = 0;
+    out->control_fill = 0;
+    out->has_open = false;
+    pthread_mutex_unlock(&link->lock);
+    return has_more;
+}
+
+static hf_err copy_clear(struct link_output *out)
+{
+    hf_slice clear = hf_slice_first(hf_buf_slice(&out->taken), out->clear_taken);
+    hf_err err = hf_buf_append(&out->cipher, clear);
+
+    if (err == HF_OK) {
+        hf_buf_consume(&out->taken, out->clear_taken);
+        out->clear_taken = 0;
+    }
+    return err;
+}
+
+/* Seals the first message of taken onto cipher. */
+static hf_err seal_one(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+    hf_slice rest = hf_buf_slice(&out->taken);
+    size_t prefix = hf_frame_prefix_bytes(link->kind);
+    size_t plain;
+    uint8_t *place;
+    hf_err err = hf_frame_get_prefix(link->kind, rest, rest.bytes, &plain);
+
+    hf_check(err == HF_OK);
+    err = hf_buf_reserve(&out->cipher, prefix + hf_seal_bytes(plain), &place);
+    if (err != HF_OK) {
+        return err;
+    }
+    hf_frame_put_prefix(link->kind, hf_seal_bytes(plain), place);
+    hf_seal(&out->sealer, (hf_slice){rest.data + prefix, plain},
+            out->is_last_taken && rest.bytes == prefix + plain, place + prefix);
+    hf_buf_grown(&out->cipher, prefix + hf_seal_bytes(plain));
+    hf_buf_consume(&out->taken, prefix + plain);
+    atomic_fetch_add_explicit(&out->bytes, HF_SEAL_OVERHEAD, memory_order_relaxed);
+    return HF_OK;
+}
+
+static hf_err seal_some(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+    hf_err err = HF_OK;
+
+    if (out->clear_taken > 0) {
+        err = copy_clear(out);
+    }
+    while (err == HF_OK && hf_buf_bytes(&out->taken) > 0 &&
+           hf_buf_bytes(&out->cipher) < CIPHER_TARGET_BYTES) {
+        err = seal_one(link);
+    }
+    return err;
+}
+
+/* The buffer to send from next, or NULL when there is nothing. */
+static struct hf_buf *next_source(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+
+    if (hf_buf_bytes(&out->cipher) > 0) {
+        return &out->cipher;
+    }
+    if (hf_buf_bytes(&out->taken) == 0 && !take(link)) {
+        return NULL;
+    }
+    if (!link->is_sealed) {
+        return &out->taken;
+    }
+    if (seal_some(link) != HF_OK) {
+        link_end(link, HF_LINK_END_MEMORY);
+        return NULL;
+    }
+    return &out->cipher;
+}
+
+static void sent(struct hf_link *link, struct hf_buf *source, size_t bytes)
+{
+    hf_buf_consume(source, bytes);
+    atomic_fetch_sub_explicit(&link->out.bytes, bytes, memory_order_relaxed);
+    hf_stat_add(&hf_link_stats.bytes_out_total, (int64_t)bytes);
+}
+
+/* Tries without a callback; what the socket does not take at once is begun again with
+ * one. The abort is exact: a send either has written something or can be cancelled. */
+static bool send_some(struct hf_link *link, struct hf_buf *source)
+{
+    struct link_output *out = &link->out;
+    nng_iov iov = {source->data + source->start, hf_buf_bytes(source)};
+    int result;
+
+    nng_aio_set_iov(out->try_aio, 1, &iov);
+    nng_stream_send(link->stream, out->try_aio);
+    if (nng_aio_count(out->try_aio) == 0) {
+        nng_aio_abort(out->try_aio, NNG_EAGAIN);
+    }
+    nng_aio_wait(out->try_aio);
+    result = nng_aio_result(out->try_aio);
+    if (result == 0) {
+        sent(link, source, nng_aio_count(out->try_aio));
+        return true;
+    }
+    if (result != NNG_EAGAIN) {
+        link_end(link, HF_LINK_END_PEER);
+        return false;
+    }
+    hf_stat_add(&hf_link_stats.sends_blocked_total, 1);
+    nng_aio_set_iov(out->wait_aio, 1, &iov);
+    nng_stream_send(link->stream, out->wait_aio);
+    return false;
+}
+
+/* The caller has set is_sending. It stays set when a send waits or the link has ended.
+ */
+static void run(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+    bool goes_on = true;
+
+    atomic_store_explicit(&out->sent_us, hf_clock_monotonic_us(), memory_order_relaxed);
+    pthread_mutex_lock(&out->io);
+    while (goes_on && !out->is_closed) {
+        struct hf_buf *source = next_source(link);
+
+        goes_on = source != NULL && send_some(link, source);
+    }
+    pthread_mutex_unlock(&out->io);
+}
+
+static void on_sent(void *arg)
+{
+    struct hf_link *link = arg;
+    struct link_output *out = &link->out;
+
+    if (nng_aio_result(out->wait_aio) != 0) {
+        link_end(link, HF_LINK_END_PEER);
+        return;
+    }
+    sent(link, link->is_sealed ? &out->cipher : &out->taken,
+         nng_aio_count(out->wait_aio));
+    run(link);
+}
+
+/* Place for a record in the open message, or in a new one; lock held. */
+static hf_err place_record(struct hf_link *link, size_t bytes, uint8_t **place)
+{
+    struct link_output *out = &link->out;
+    size_t prefix = hf_frame_prefix_bytes(link->kind);
+    size_t filled = hf_buf_bytes(&out->fill);
+    size_t target = plain_bytes_max(link);
+    hf_err err;
+
+    if (target > MESSAGE_TARGET_BYTES) {
+        target = MESSAGE_TARGET_BYTES;
+    }
+    if (out->has_open && filled - out->open_at - prefix + bytes > target) {
+        out->has_open = false;
+    }
+    if (out->has_open) {
+        prefix = 0;
+    }
+    err = hf_buf_reserve(&out->fill, prefix + bytes, place);
+    if (err != HF_OK) {
+        return err;
+    }
+    if (!out->has_open) {
+        out->has_open = true;
+        out->open_at = filled;
+    }
+    *place += prefix;
+    hf_buf_grown(&out->fill, prefix + bytes);
+    atomic_fetch_add_explicit(&out->bytes, prefix + bytes, memory_order_relaxed);
+    return HF_OK;
+}
+
+/* Writes the length of the open message into its prefix; lock held. */
+static void patch_prefix(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+    size_t content =
+        hf_buf_bytes(&out->fill) - out->open_at - hf_frame_prefix_bytes(link->kind);
+
+    hf_frame_put_prefix(link->kind, content,
+                        out->fill.data + out->fill.start + out->open_at);
+}
+
+/* Lock held. */
+static hf_err append(struct hf_link *link, const struct hf_record *record, size_t bytes)
+{
+    struct link_output *out = &link->out;
+    uint8_t *place;
+    hf_err err;
+
+    if (atomic_load_explicit(&out->bytes, memory_order_relaxed) + bytes >
+        link->output_bytes_max) {
+        return HF_ERR_FULL;
+    }
+    err = place_record(link, bytes, &place);
+    if (err != HF_OK) {
+        return err;
+    }
+    hf_record_put(record, place);
+    patch_prefix(link);
+    return HF_OK;
+}
+
+static hf_err send_record(struct hf_link *link, const struct hf_record *record,
+                          bool is_control)
+{
+    struct link_output *out = &link->out;
+    size_t bytes = hf_record_bytes(record);
+    hf_err err = HF_ERR_CLOSED;
+
+    if (atomic_load(&link->state) != LINK_UP || link_has_ended(link)) {
+        return HF_ERR_CLOSED;
+    }
+    if (bytes == 0 || bytes > plain_bytes_max(link)) {
+        return HF_ERR_TOO_BIG;
+    }
+    pthread_mutex_lock(&link->lock);
+    if (!out->is_finishing) {
+        err = append(link, record, bytes);
+    }
+    if (err == HF_OK && is_control) {
+        out->control_fill += bytes;
+        if (out->control_fill + out->control_taken > HF_LINK_CONTROL_BYTES_MAX) {
+            err = HF_ERR_TOO_BIG;
+        }
+    }
+    pthread_mutex_unlock(&link->lock);
+    if (err == HF_OK) {
+        hf_stat_add(&hf_link_stats.records_out_total, 1);
+        return HF_OK;
+    }
+    if (err == HF_ERR_TOO_BIG) {
+        hf_stat_add(&hf_link_stats.limit_control_total, 1);
+    } else if (err == HF_ERR_FULL) {
+        hf_stat_add(&hf_link_stats.limit_output_total, 1);
+    }
+    if (err != HF_ERR_CLOSED) {
+        link_end(link,
+                 err == HF_ERR_NO_MEMORY ? HF_LINK_END_MEMORY : HF_LINK_END_LIMIT);
+    }
+    return HF_ERR_CLOSED;
+}
+
+hf_err hf_link_send(struct hf_link *link, const struct hf_record *record)
+{
+    hf_check(link != NULL);
+    return send_record(link, record, false);
+}
+
+hf_err hf_link_send_control(struct hf_link *link, const struct hf_record *record)
+{
+    hf_check(link != NULL);
+    return send_record(link, record, true);
+}
+
+void hf_link_flush(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+    bool is_mine;
+
+    hf_check(link != NULL);
+    pthread_mutex_lock(&link->lock);
+    is_mine = !out->is_sending && hf_buf_bytes(&out->fill) > 0;
+    if (is_mine) {
+        out->is_sending = true;
+    }
+    pthread_mutex_unlock(&link->lock);
+    if (is_mine) {
+        run(link);
+    }
+}
+
+size_t hf_link_output_bytes(struct hf_link *link)
+{
+    return atomic_load_explicit(&link->out.bytes, memory_order_relaxed);
+}
+
+hf_err link_output_bytes(struct hf_link *link, hf_slice bytes)
+{
+    struct link_output *out = &link->out;
+    hf_err err;
+
+    pthread_mutex_lock(&link->lock);
+    err = hf_buf_append(&out->fill, bytes);
+    if (err == HF_OK) {
+        out->has_open = false;
+        out->clear_fill = hf_buf_bytes(&out->fill);
+        atomic_fetch_add_explicit(&out->bytes, bytes.bytes, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&link->lock);
+    return err;
+}
+
+hf_err link_output_message(struct hf_link *link, hf_slice content)
+{
+    uint8_t prefix[HF_FRAME_PREFIX_BYTES_MAX];
+    size_t prefix_bytes = hf_frame_prefix_bytes(link->kind);
+    hf_err err;
+
+    hf_frame_put_prefix(link->kind, content.bytes, prefix);
+    err = link_output_bytes(link, (hf_slice){prefix, prefix_bytes});
+    return err == HF_OK ? link_output_bytes(link, content) : err;
+}
+
+void link_output_seal(struct hf_link *link)
+{
+    pthread_mutex_lock(&link->out.io);
+    hf_handshake_take_seal(link->handshake, &link->out.sealer, &link->in.opener);
+    link->is_sealed = true;
+    pthread_mutex_unlock(&link->out.io);
+}
+
+/* An empty last message carries the mark of an orderly end when nothing else waits. */
+void link_output_finish(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+    uint8_t *place;
+
+    pthread_mutex_lock(&link->lock);
+    if (!out->is_finishing && hf_buf_bytes(&out->fill) == 0 &&
+        place_record(link, 0, &place) == HF_OK) {
+        patch_prefix(link);
+    }
+    out->is_finishing = true;
+    pthread_mutex_unlock(&link->lock);
+}
+
+hf_err link_output_init(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+
+    pthread_mutex_init(&out->io, NULL);
+    /* The bound on fill is link->output_bytes_max; the slack is for prefixes. */
+    hf_buf_init(&out->fill, link->output_bytes_max + (1u << 20));
+    hf_buf_init(&out->taken, link->output_bytes_max + (1u << 20));
+    hf_buf_init(&out->cipher, CIPHER_TARGET_BYTES + 2 * link->output_bytes_max);
+    if (nng_aio_alloc(&out->try_aio, NULL, NULL) != 0 ||
+        nng_aio_alloc(&out->wait_aio, on_sent, link) != 0) {
+        return HF_ERR_NO_MEMORY;
+    }
+    return HF_OK;
+}
+
+void link_output_stop(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+
+    pthread_mutex_lock(&out->io);
+    out->is_closed = true;
+    pthread_mutex_unlock(&out->io);
+    nng_aio_stop(out->try_aio);
+    nng_aio_stop(out->wait_aio);
+}
+
+void link_output_fini(struct hf_link *link)
+{
+    struct link_output *out = &link->out;
+
+    nng_aio_free(out->try_aio);
+    nng_aio_free(out->wait_aio);
+    hf_buf_fini(&out->fill);
+    hf_buf_fini(&out->taken);
+    hf_buf_fini(&out->cipher);
+    hf_sealer_fini(&out->sealer);
+    pthread_mutex_destroy(&out->io);
+}
