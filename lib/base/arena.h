@@ -19,8 +19,8 @@ void hf_arena_fini(struct hf_arena *arena);
 void hf_arena_reset(struct hf_arena *arena);
 /* 16-byte aligned, not zeroed; NULL past the maximum or without memory. */
 void *hf_arena_get(struct hf_arena *arena, size_t bytes);
-/* A copy that lives as long as the arena; data NULL on failure (an empty slice copies to
- * a non-NULL empty one). */
+/* A copy that lives as long as the arena; data NULL on failure (an empty slice copies
+ * to a non-NULL empty one). */
 hf_slice hf_arena_copy(struct hf_arena *arena, hf_slice bytes);
 
 #endif

@@ -1,7 +1,7 @@
 /* An owned, growing run of bytes with a hard maximum.
  *
- * Appending past the maximum fails with HF_ERR_TOO_BIG and leaves the content as it was.
- * Bytes are consumed from the front; the space is reused. */
+ * Appending past the maximum fails with HF_ERR_TOO_BIG and leaves the content as it
+ * was. Bytes are consumed from the front; the space is reused. */
 #ifndef HF_BASE_BUF_H
 #define HF_BASE_BUF_H
 
@@ -10,11 +10,11 @@
 #include "lib/base/slice.h"
 
 struct hf_buf {
-    uint8_t *data;     /* storage; may be NULL while empty */
-    size_t start;      /* first live byte */
-    size_t end;        /* one past the last live byte */
-    size_t capacity;   /* of data */
-    size_t bytes_max;  /* limit of end - start */
+    uint8_t *data;    /* storage; may be NULL while empty */
+    size_t start;     /* first live byte */
+    size_t end;       /* one past the last live byte */
+    size_t capacity;  /* of data */
+    size_t bytes_max; /* limit of end - start */
 };
 
 /* Takes no memory until the first append. bytes_max >= 1. */

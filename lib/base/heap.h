@@ -23,7 +23,8 @@ struct hf_heap {
     uint32_t order_next;
 };
 
-/* The storage for count_max pointers is taken at once (untouched pages cost nothing). */
+/* The storage for count_max pointers is taken at once (untouched pages cost nothing).
+ */
 HF_MUST_USE hf_err hf_heap_init(struct hf_heap *heap, size_t count_max);
 void hf_heap_fini(struct hf_heap *heap);
 /* Inserts, or moves a node that is already in. The heap must have room (hf_check). */

@@ -8,15 +8,15 @@
 #include "lib/base/slice.h"
 #include "lib/base/time.h"
 
-#define HF_ID_BYTES 16
+#define HF_ID_BYTES      16
 #define HF_ID_TEXT_BYTES 36 /* 8-4-4-4-12 lower-case hex, without NUL */
 
 typedef struct hf_id {
     uint8_t bytes[HF_ID_BYTES];
 } hf_id;
 
-/* A holder's Ed25519 public key, as a name for a principal: sessions, leases and requests
- * are tied to it. Only lib/token computes with it. */
+/* A holder's Ed25519 public key, as a name for a principal: sessions, leases and
+ * requests are tied to it. Only lib/token computes with it. */
 #define HF_KEY_BYTES 32
 
 typedef struct hf_key {

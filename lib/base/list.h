@@ -1,4 +1,4 @@
-/* Intrusive doubly linked list: the links live in the elements, nothing is allocated. */
+/* Intrusive doubly linked list: links live in the elements, nothing is allocated. */
 #ifndef HF_BASE_LIST_H
 #define HF_BASE_LIST_H
 
@@ -11,8 +11,8 @@ struct hf_list {
 };
 
 /* The struct that holds `node` as its member `member`. */
-#define HF_CONTAINER(node, type, member) \
-    ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define HF_CONTAINER(node, type, member)                                               \
+    ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void hf_list_init(struct hf_list *head)
 {
@@ -75,8 +75,8 @@ static inline struct hf_list *hf_list_pop_front(struct hf_list *head)
 }
 
 /* `node` may be removed in the body. */
-#define HF_LIST_FOR(node, head)                                            \
-    for (struct hf_list *node = (head)->next, *node##_next = (node)->next; \
+#define HF_LIST_FOR(node, head)                                                        \
+    for (struct hf_list *node = (head)->next, *node##_next = (node)->next;             \
          (node) != (head); (node) = node##_next, node##_next = (node)->next)
 
 #endif

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES      8192 /* of one line; a field that does not fit is left out whole */
+#define LINE_BYTES      8192 /* a field that does not fit is left out whole */
 #define TEXT_BYTES      1024 /* of a text field before escaping */
 #define KEY_SHOWN_BYTES 8
 

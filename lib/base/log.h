@@ -1,6 +1,6 @@
 /* Structured log lines: one event, typed fields, logfmt or JSON.
  *
- * time=2026-11-21T06:30:00.123Z level=warn event="worker lost" queue=web reason=worker-lost
+ * time=2026-11-21T06:30:00.123Z level=warn program=broker event="worker lost" queue=web
  *
  * Rendering is here and pure; the sink (standard error by default) is set by the shell.
  * Never pass a token signature, key, secret or body as a field. */
@@ -44,17 +44,17 @@ bool hf_log_enabled(enum hf_log_level level);
 void hf_log_write(enum hf_log_level level, const char *event,
                   const struct hf_log_field *fields, size_t count);
 
-#define HF_LOG_AT(level, event, ...)                                              \
-    do {                                                                          \
-        if (hf_log_enabled(level)) {                                              \
-            const struct hf_log_field hf_fields_[] = {__VA_ARGS__};               \
-            hf_log_write((level), (event), hf_fields_,                            \
-                         sizeof hf_fields_ / sizeof hf_fields_[0]);               \
-        }                                                                         \
+#define HF_LOG_AT(level, event, ...)                                                   \
+    do {                                                                               \
+        if (hf_log_enabled(level)) {                                                   \
+            const struct hf_log_field hf_fields_[] = {__VA_ARGS__};                    \
+            hf_log_write((level), (event), hf_fields_,                                 \
+                         sizeof hf_fields_ / sizeof hf_fields_[0]);                    \
+        }                                                                              \
     } while (0)
 #define HF_DEBUG(event, ...) HF_LOG_AT(HF_LOG_DEBUG, event, __VA_ARGS__)
-#define HF_INFO(event, ...) HF_LOG_AT(HF_LOG_INFO, event, __VA_ARGS__)
-#define HF_WARN(event, ...) HF_LOG_AT(HF_LOG_WARN, event, __VA_ARGS__)
+#define HF_INFO(event, ...)  HF_LOG_AT(HF_LOG_INFO, event, __VA_ARGS__)
+#define HF_WARN(event, ...)  HF_LOG_AT(HF_LOG_WARN, event, __VA_ARGS__)
 #define HF_ERROR(event, ...) HF_LOG_AT(HF_LOG_ERROR, event, __VA_ARGS__)
 
 #endif

@@ -1,5 +1,5 @@
-/* A pool of equal-sized objects with a limit, taken at start. Memory is reserved at once
- * but untouched pages are not resident, so a large limit costs nothing until used.
+/* A pool of equal-sized objects with a limit, taken at start. Memory is reserved at
+ * once but untouched pages are not resident, so a large limit costs nothing until used.
  * Objects keep their address. Freed objects are reused last-in first-out. */
 #ifndef HF_BASE_POOL_H
 #define HF_BASE_POOL_H

@@ -79,6 +79,13 @@ static void index_names_the_object_and_zero_names_none(void **state)
     hf_pool_fini(&pool);
 }
 
+/* TSan touches each page that calloc returns. */
+#ifdef __SANITIZE_THREAD__
+#define TOUCHES_PAGES 1
+#else
+#define TOUCHES_PAGES 0
+#endif
+
 static long resident_kib_max(void)
 {
     struct rusage usage;
@@ -93,6 +100,9 @@ static void untouched_objects_are_not_resident(void **state)
     long before = resident_kib_max();
 
     (void)state;
+    if (TOUCHES_PAGES) {
+        skip();
+    }
     assert_int_equal(hf_pool_init(&pool, 1024, 512 * 1024), HF_OK);
     assert_non_null(hf_pool_get(&pool));
 

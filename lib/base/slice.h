@@ -14,7 +14,7 @@ typedef struct hf_slice {
 #define HF_SLICE_EMPTY ((hf_slice){NULL, 0})
 
 /* A slice of a string literal, without its NUL. */
-#define HF_SLICE(literal) \
+#define HF_SLICE(literal)                                                              \
     ((hf_slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
 
 hf_slice hf_slice_of(const void *data, size_t bytes);

@@ -47,9 +47,9 @@ void hf_histogram_add(struct hf_histogram *histogram, uint64_t us);
 /* Upper bound of the bucket that holds quantile q (0..1); 0 when empty. */
 uint64_t hf_histogram_quantile(const struct hf_histogram *histogram, double q);
 
-/* Copies a label value into `out` (NUL included, truncated to fit) with backslash, quote
- * and line feed escaped as the Prometheus text format wants; other control bytes become
- * question marks. */
+/* Copies a label value into `out` (NUL included, truncated to fit) with backslash,
+ * quote and line feed escaped as the Prometheus text format wants; other control bytes
+ * become question marks. */
 void hf_stat_label(hf_slice value, char *out, size_t out_bytes);
 /* Renders # HELP, # TYPE and the sample. `labels` is "" or `queue="web"`, its values
  * escaped by the caller with hf_stat_label. */

@@ -17,8 +17,8 @@ HF_MUST_USE hf_err hf_text_parse_bytes(hf_slice text, uint64_t *out);
 void hf_text_hex(hf_slice bytes, char *out);
 HF_MUST_USE hf_err hf_text_parse_hex(hf_slice text, uint8_t *out, size_t bytes);
 /* Copies into `out` (NUL included, truncated to fit) with control bytes, quotes and
- * backslashes escaped as \xNN, as are bytes from 0x80 (C1 codes hide in UTF-8): outside text in a
- * log line or on a terminal. */
+ * backslashes escaped as \xNN, as are bytes from 0x80 (C1 codes hide in UTF-8): outside
+ * text in a log line or on a terminal. */
 void hf_text_escape(hf_slice text, char *out, size_t out_bytes);
 
 #endif

@@ -1,7 +1,8 @@
 /* Points in time and how long things take.
  *
- * hf_time is microseconds since the Unix epoch on a clock that never runs backwards inside
- * one process (lib/io/clock reads it; the simulator fakes it). The cores get it as input. */
+ * hf_time is microseconds since the Unix epoch on a clock that never runs backwards
+ * inside one process (lib/io/clock reads it; the simulator fakes it). The cores get it
+ * as input. */
 #ifndef HF_BASE_TIME_H
 #define HF_BASE_TIME_H
 
@@ -13,7 +14,7 @@ typedef struct hf_time {
 } hf_time;
 
 #define HF_TIME_NEVER ((hf_time){INT64_MAX})
-#define HF_TIME_ZERO ((hf_time){0})
+#define HF_TIME_ZERO  ((hf_time){0})
 
 static inline hf_time hf_time_of_ms(int64_t unix_ms)
 {
