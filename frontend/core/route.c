@@ -5,16 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A node of the path tree of one site. The root of a site has parent 0 and holds the
- * key of the site instead of a segment. Node 0 is unused, so index 0 means "empty
- * slot". */
+#define NODE_INLINE_BYTES 40u
+
+/* A node of the path tree of one site: one cache line with its text in it, unless that
+ * is long. The root of a site has parent 0 and holds the key of the site instead of a
+ * segment. Node 0 is unused, so index 0 means "empty slot". Texts are folded unless
+ * paths are case-sensitive. */
 struct node {
-    const uint8_t *text; /* folded unless paths are case-sensitive */
-    uint32_t text_bytes;
+    uint32_t text_bytes; /* above NODE_INLINE_BYTES: text is `far` */
     uint32_t parent;
     uint32_t hash;
     uint32_t group; /* ROUTE_NONE: only on the way to others */
     uint32_t entry; /* which entry set the group */
+    union {
+        uint8_t near[NODE_INLINE_BYTES];
+        const uint8_t *far;
+    } text;
+};
+
+/* The hash stands in the slot, so that a probe touches a node only to confirm a find.
+ */
+struct slot {
+    uint32_t hash;
+    uint32_t node; /* 0: free */
 };
 
 struct route_table {
@@ -22,7 +35,7 @@ struct route_table {
     struct node *nodes;
     uint32_t nodes_count;
     uint32_t nodes_max;
-    uint32_t *slots; /* open addressing; holds node indexes */
+    struct slot *slots; /* open addressing */
     uint32_t slots_count;
     uint64_t seed;
     bool is_case_sensitive;
@@ -62,12 +75,14 @@ static bool is_same(const struct route_table *t, const struct node *n, uint32_t 
                     hf_slice text)
 {
     bool is_folded = !t->is_case_sensitive && parent != 0;
+    const uint8_t *mine;
 
     if (n->parent != parent || n->text_bytes != text.bytes) {
         return false;
     }
+    mine = text.bytes > NODE_INLINE_BYTES ? n->text.far : n->text.near;
     for (size_t i = 0; i < text.bytes; i++) {
-        if (n->text[i] != (is_folded ? folded(text.data[i]) : text.data[i])) {
+        if (mine[i] != (is_folded ? folded(text.data[i]) : text.data[i])) {
             return false;
         }
     }
@@ -81,10 +96,9 @@ static uint32_t slot_of(const struct route_table *t, uint32_t parent, hf_slice t
     uint32_t mask = t->slots_count - 1;
     uint32_t slot = hash & mask;
 
-    while (t->slots[slot] != 0) {
-        const struct node *n = &t->nodes[t->slots[slot]];
-
-        if (n->hash == hash && is_same(t, n, parent, text)) {
+    while (t->slots[slot].node != 0) {
+        if (t->slots[slot].hash == hash &&
+            is_same(t, &t->nodes[t->slots[slot].node], parent, text)) {
             break;
         }
         slot = (slot + 1) & mask;
@@ -95,13 +109,13 @@ static uint32_t slot_of(const struct route_table *t, uint32_t parent, hf_slice t
 /* The node, or 0. */
 static uint32_t find(const struct route_table *t, uint32_t parent, hf_slice text)
 {
-    return t->slots[slot_of(t, parent, text, hash_of(t, parent, text))];
+    return t->slots[slot_of(t, parent, text, hash_of(t, parent, text))].node;
 }
 
 static bool slots_double(struct route_table *t)
 {
     uint32_t count = t->slots_count == 0 ? 64 : t->slots_count * 2;
-    uint32_t *slots = calloc(count, sizeof *slots);
+    struct slot *slots = calloc(count, sizeof *slots);
 
     if (slots == NULL) {
         return false;
@@ -109,10 +123,10 @@ static bool slots_double(struct route_table *t)
     for (uint32_t i = 1; i < t->nodes_count; i++) {
         uint32_t slot = t->nodes[i].hash & (count - 1);
 
-        while (slots[slot] != 0) {
+        while (slots[slot].node != 0) {
             slot = (slot + 1) & (count - 1);
         }
-        slots[slot] = i;
+        slots[slot] = (struct slot){t->nodes[i].hash, i};
     }
     free(t->slots);
     t->slots = slots;
@@ -142,16 +156,20 @@ static bool make_room(struct route_table *t)
     return t->nodes_count * 2u < t->slots_count || slots_double(t);
 }
 
-/* A folded copy that lives with the table, or NULL. */
-static uint8_t *text_copy(struct route_table *t, uint32_t parent, hf_slice text)
+/* Stores the folded text in the node, or beside it; false without memory. */
+static bool text_keep(struct route_table *t, struct node *n, hf_slice text)
 {
-    uint8_t *copy = hf_arena_get(&t->texts, text.bytes + 1);
+    bool is_folded = !t->is_case_sensitive && n->parent != 0;
+    uint8_t *copy = n->text.near;
 
-    for (size_t i = 0; copy != NULL && i < text.bytes; i++) {
-        copy[i] =
-            t->is_case_sensitive || parent == 0 ? text.data[i] : folded(text.data[i]);
+    if (text.bytes > NODE_INLINE_BYTES) {
+        copy = hf_arena_get(&t->texts, text.bytes);
+        n->text.far = copy;
     }
-    return copy;
+    for (size_t i = 0; copy != NULL && i < text.bytes; i++) {
+        copy[i] = is_folded ? folded(text.data[i]) : text.data[i];
+    }
+    return copy != NULL;
 }
 
 static hf_err find_or_add(struct route_table *t, uint32_t parent, hf_slice text,
@@ -159,23 +177,21 @@ static hf_err find_or_add(struct route_table *t, uint32_t parent, hf_slice text,
 {
     uint32_t hash = hash_of(t, parent, text);
     uint32_t slot;
-    uint8_t *copy;
+    struct node *n;
 
     if (!make_room(t)) {
         return HF_ERR_NO_MEMORY;
     }
     slot = slot_of(t, parent, text, hash);
-    if (t->slots[slot] == 0) {
-        copy = text_copy(t, parent, text);
-        if (copy == NULL) {
+    if (t->slots[slot].node == 0) {
+        n = &t->nodes[t->nodes_count];
+        *n = (struct node){(uint32_t)text.bytes, parent, hash, ROUTE_NONE, 0, {{0}}};
+        if (!text_keep(t, n, text)) {
             return HF_ERR_NO_MEMORY;
         }
-        t->nodes[t->nodes_count] = (struct node){
-            copy, (uint32_t)text.bytes, parent, hash, ROUTE_NONE, 0,
-        };
-        t->slots[slot] = t->nodes_count++;
+        t->slots[slot] = (struct slot){hash, t->nodes_count++};
     }
-    *out = t->slots[slot];
+    *out = t->slots[slot].node;
     return HF_OK;
 }
 
