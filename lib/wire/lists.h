@@ -19,9 +19,11 @@
 #include "lib/base/buf.h"
 #include "lib/wire/fields.h"
 
-/* Most arena bytes for one byte of message: an idle queue's statistics, a name and
- * zeros, cost about seventy, a route about twelve. */
-#define HF_LIST_COST 96
+/* Most arena bytes for one byte of message. An element that is all zeros has two bytes on
+ * the wire and costs 350; ordinary routes and policies cost about twelve for one. So the
+ * arena's own maximum is what bounds a hostile message here, and the senders of these
+ * messages are controllers and brokers. */
+#define HF_LIST_COST 256
 
 /* Elements, in the order their lists need them. */
 #define HF_QUEUE_POLICY_FIELDS(F, L)                                                   \
