@@ -64,7 +64,8 @@ struct hf_claims {
     struct hf_network networks[HF_NETWORKS_MAX];
     uint16_t brokers_count; /* 0 = any broker */
     uint16_t brokers_at[HF_BROKERS_MAX];
-    uint16_t text_bytes; /* used; byte 0 is always NUL */
+    uint16_t patterns_end; /* where the next pattern of the last grant must lie */
+    uint16_t text_bytes;   /* used; byte 0 is always NUL */
     char text[HF_CLAIMS_TEXT_MAX];
 };
 
@@ -80,10 +81,19 @@ HF_MUST_USE hf_err hf_claims_add_pattern(struct hf_claims *claims, hf_slice patt
 HF_MUST_USE hf_err hf_claims_add_network(struct hf_claims *claims, hf_slice network);
 HF_MUST_USE hf_err hf_claims_add_broker(struct hf_claims *claims, hf_slice broker);
 
+/* [A-Za-z0-9:._/@-]{1,128}: subjects, and ids of brokers. */
+bool hf_subject_is_valid(hf_slice text);
+
 /* Borrowed from the claims; empty when absent. */
 hf_slice hf_claims_issuer(const struct hf_claims *claims);
 hf_slice hf_claims_subject(const struct hf_claims *claims);
 hf_slice hf_claims_audience(const struct hf_claims *claims);
+
+/* The text at an offset of the struct, borrowed. */
+hf_slice hf_claims_text(const struct hf_claims *claims, uint16_t at);
+/* Pattern `index` of a grant of these claims, borrowed. */
+hf_slice hf_grant_pattern(const struct hf_claims *claims, const struct hf_grant *grant,
+                          size_t index);
 
 /* Whether these claims alone allow the verb on the queue. */
 bool hf_claims_allow(const struct hf_claims *claims, enum hf_verb verb, hf_slice queue);

@@ -26,6 +26,13 @@ hf_kid hf_kid_of(hf_key key);
 HF_MUST_USE hf_err hf_kid_parse(hf_slice text, hf_kid *out);
 bool hf_kid_equal(const hf_kid *a, const hf_kid *b);
 
+/* The footer of every hf1 link and document, exactly {"kid":"<kid>"}, compared as
+ * bytes: no JSON is parsed before a signature check (SECURITY.md 2.1). No NUL is
+ * written. */
+#define HF_KID_FOOTER_BYTES 61
+void hf_kid_footer(const hf_kid *kid, char out[HF_KID_FOOTER_BYTES]);
+HF_MUST_USE hf_err hf_kid_of_footer(hf_slice footer, hf_kid *out);
+
 /* The secret as text, NUL included; the caller wipes it. */
 void hf_secret_text(const struct hf_secret *secret, char out[HF_SECRET_TEXT_BYTES + 1]);
 HF_MUST_USE hf_err hf_secret_parse(hf_slice text, struct hf_secret **out);

@@ -9,8 +9,7 @@
 #include "lib/base/buf.h"
 #include "lib/token/key.h"
 
-#define HF_PASETO_HEADER           "v4.public."
-#define HF_PASETO_FOOTER_BYTES_MAX 256
+#define HF_PASETO_HEADER "v4.public."
 
 /* A decoded token; the slices point into the scratch memory handed to the parser. */
 struct hf_paseto {

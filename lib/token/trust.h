@@ -28,6 +28,7 @@
     X(PROTOCOL, "E_PROTOCOL", "a handshake message is malformed or out of order")      \
     X(MODE, "E_MODE", "no transport mode that both sides allow")                       \
     X(REJECTED, "E_REJECTED", "the peer refused us")                                   \
+    X(STALE, "E_STALE", "older than what is in force")                                 \
     X(RESOURCE, "E_RESOURCE", "no memory to judge it")
 
 enum hf_token_error {
