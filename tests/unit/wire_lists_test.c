@@ -303,7 +303,6 @@ policy_with_an_unknown_durability_redeliver_or_state_is_refused(void **state)
     assert_int_equal(decode_policy_hex("08112202"
                                        "4004"),
                      HF_ERR_INVALID);
-                     HF_ERR_INVALID);
 }
 
 static void session_without_a_whole_key_is_refused(void **state)
