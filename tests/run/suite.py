@@ -30,6 +30,9 @@ SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 VERDICT = re.compile(r"^(PASS|FAIL|SKIP)\b", re.M)
 
 
+live = set()  # process groups that a signal to us must end
+
+
 class Item:
     def __init__(self, name, command, kind, seconds):
         self.name, self.command, self.kind, self.seconds = name, command, kind, seconds
@@ -86,6 +89,7 @@ def run(item, env):
     child = subprocess.Popen(item.command, env=env, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                              start_new_session=True)
+    live.add(child.pid)
     timer = threading.Timer(item.seconds, kill_session, (child.pid,))
     timer.start()
     try:
@@ -93,6 +97,7 @@ def run(item, env):
     finally:
         timer.cancel()
         kill_session(child.pid)
+        live.discard(child.pid)
     took = time.monotonic() - started
     text = data.decode("utf-8", "replace")
     if child.returncode == -signal.SIGKILL and took >= item.seconds:
@@ -105,6 +110,13 @@ def kill_session(pid):
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def stop(signum, _frame):
+    for pid in list(live):
+        kill_session(pid)
+    print("interrupted", flush=True)
+    os._exit(128 + signum)
 
 
 def items_of(options):
@@ -172,6 +184,8 @@ def main():
     parser.add_argument("programs", nargs="*")
     options = parser.parse_args()
 
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     env = environment(options)
     items = items_of(options)
     report = Report(len(items))
