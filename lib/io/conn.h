@@ -62,15 +62,16 @@ void hf_listener_pause(struct hf_listener *listener);
 void hf_listener_resume(struct hf_listener *listener);
 void hf_listener_close(struct hf_listener *listener);
 
-/* Connects to "ip:port" or "unix:/path"; no names are resolved. on_up is called when
- * connected, else on_closed with the reason. */
+/* Connects to "ip:port" or "unix:/path"; no names are resolved. Attach the events at
+ * once (hf_conn_attach): on_up is called when connected, with the ctx attached, else
+ * on_closed with the reason. Start reading in on_up with hf_conn_resume. */
 HF_MUST_USE hf_err hf_conn_dial(struct hf_loop *loop, const char *address,
                                 void (*on_up)(void *ctx, struct hf_conn *conn),
                                 struct hf_conn **out);
 /* Attaches the events and starts reading. `events` must live as long as the conn. */
 void hf_conn_start(struct hf_conn *conn, const struct hf_conn_events *events,
                    void *ctx);
-/* Attaches without reading (after hf_conn_dial). */
+/* Attaches without reading. */
 void hf_conn_attach(struct hf_conn *conn, const struct hf_conn_events *events,
                     void *ctx);
 void *hf_conn_ctx(const struct hf_conn *conn);

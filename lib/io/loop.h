@@ -21,6 +21,7 @@ struct hf_child;
 
 typedef void (*hf_loop_fn)(void *ctx);
 
+/* Also makes the process ignore SIGPIPE. */
 HF_MUST_USE hf_err hf_loop_new(struct hf_loop **out);
 /* Closes what is left open, lets it finish, frees the loop. NULL is legal. */
 void hf_loop_free(struct hf_loop *loop);

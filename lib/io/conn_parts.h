@@ -1,0 +1,37 @@
+/* Private to lib/io/conn.c and listener.c. */
+#ifndef HF_IO_CONN_PARTS_H
+#define HF_IO_CONN_PARTS_H
+
+#include "lib/io/conn.h"
+#include "lib/io/loop_parts.h"
+
+#include <sys/socket.h>
+
+struct hf_conn {
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv; /* first: the loop frees what it closes */
+    struct hf_loop *loop;
+    const struct hf_conn_events *events; /* NULL until attached */
+    void *ctx;
+    void (*on_up)(void *ctx, struct hf_conn *conn); /* dialled, not yet up */
+    hf_err why;                                     /* for on_closed */
+    bool is_unix;
+};
+
+/* An address as the socket layer wants it. */
+struct conn_address {
+    struct sockaddr_storage storage;
+    socklen_t bytes;
+    bool is_unix;
+};
+
+/* "ip:port", "[ip]:port", ":port", "unix:/path". */
+hf_err conn_address_parse(const char *text, struct conn_address *out);
+void conn_address_of(const struct sockaddr_storage *storage, struct hf_addr *out);
+/* A conn whose handle is ready for accept or connect. */
+hf_err conn_new(struct hf_loop *loop, bool is_unix, struct hf_conn **out);
+
+#endif
