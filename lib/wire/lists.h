@@ -19,83 +19,60 @@
 #include "lib/base/buf.h"
 #include "lib/wire/fields.h"
 
-/* Most arena bytes for one byte of message. An element that is all zeros has two bytes on
- * the wire and costs 350; ordinary routes and policies cost about twelve for one. So the
- * arena's own maximum is what bounds a hostile message here, and the senders of these
- * messages are controllers and brokers. */
+/* Most arena bytes for one byte of message. An element that is all zeros has two bytes
+ * on the wire and costs 350; ordinary routes and policies cost about twelve for one. So
+ * the arena's own maximum is what bounds a hostile message here, and the senders of
+ * these messages are controllers and brokers. */
 #define HF_LIST_COST 256
 
+/* clang-format off */
 /* Elements, in the order their lists need them. */
-#define HF_QUEUE_POLICY_FIELDS(F, L)                                                   \
-    F(SLICE, name)                                                                     \
-    F(DURABILITY, durability)                                                          \
-    F(U32, length_max)                                                                 \
-    F(U64, bytes_max)                                                                  \
+#define HF_QUEUE_POLICY_FIELDS(F, L) \
+    F(SLICE, name) F(DURABILITY, durability) F(U32, length_max) F(U64, bytes_max) \
     F(U32, wait_limit_ms) F(REDELIVER, redeliver) F(U32, attempts_max) F(STATE, state) \
-        F(U32, lazy_commit_ms) F(U32, min_epoch)
-#define HF_QUEUE_STAT_FIELDS(F, L)                                                     \
-    F(SLICE, name)                                                                     \
-    F(U64, depth)                                                                      \
-    F(U64, depth_bytes)                                                                \
-    F(I64, oldest_age_ms)                                                              \
-    F(U64, in_flight) F(U64, committed) F(U64, elided) F(U64, accepted)                \
-        F(U64, answered) F(U64, refused) F(U64, redelivered) F(U64, idle_credit)       \
-            F(STATE, state)
-#define HF_SESSION_STAT_FIELDS(F, L)                                                   \
-    F(KEY, key)                                                                        \
-    F(U32, role)                                                                       \
-    F(SLICE, subject)                                                                  \
-    F(I64, pid)                                                                        \
-    F(I64, app_pid) F(SLICE, name) F(I64, since_ms) F(U64, leases) F(U64, snapshot)    \
-        F(SLICE, queue)
-#define HF_BROKER_STAT_FIELDS(F, L)                                                    \
-    F(SLICE, name)                                                                     \
-    F(I64, pid)                                                                        \
-    F(I64, since_ms)                                                                   \
-    F(U64, snapshot)                                                                   \
-    F(U64, revocation) F(U64, policy) F(U64, store_used_bytes)                         \
-        F(U64, store_quota_bytes)
-#define HF_ROUTE_GROUP_FIELDS(F, L)                                                    \
-    F(SLICE, name)                                                                     \
-    F(SLICE, queue)                                                                    \
-    F(SLICES, prefixes)                                                                \
-    F(U64, body_max)                                                                   \
-    F(U32, deadline_ms) F(STATE, state) F(VERBOSITY, verbosity)                        \
-        F(BOOL, path_case_sensitive)
+    F(U32, lazy_commit_ms) F(U32, min_epoch)
+#define HF_QUEUE_STAT_FIELDS(F, L) \
+    F(SLICE, name) F(U64, depth) F(U64, depth_bytes) F(I64, oldest_age_ms) \
+    F(U64, in_flight) F(U64, committed) F(U64, elided) F(U64, accepted) \
+    F(U64, answered) F(U64, refused) F(U64, redelivered) F(U64, idle_credit) \
+    F(STATE, state)
+#define HF_SESSION_STAT_FIELDS(F, L) \
+    F(KEY, key) F(U32, role) F(SLICE, subject) F(I64, pid) F(I64, app_pid) \
+    F(SLICE, name) F(I64, since_ms) F(U64, leases) F(U64, snapshot) F(SLICE, queue)
+#define HF_BROKER_STAT_FIELDS(F, L) \
+    F(SLICE, name) F(I64, pid) F(I64, since_ms) F(U64, snapshot) F(U64, revocation) \
+    F(U64, policy) F(U64, store_used_bytes) F(U64, store_quota_bytes)
+#define HF_ROUTE_GROUP_FIELDS(F, L) \
+    F(SLICE, name) F(SLICE, queue) F(SLICES, prefixes) F(U64, body_max) \
+    F(U32, deadline_ms) F(STATE, state) F(VERBOSITY, verbosity) \
+    F(BOOL, path_case_sensitive)
 #define HF_ROUTE_BROKER_FIELDS(F, L) F(SLICE, name) F(SLICES, addresses)
-#define HF_ROUTE_QUEUE_FIELDS(F, L)  F(SLICE, name) F(U32, shard) F(SLICE, broker)
-#define HF_CHILD_FIELDS(F, L)                                                          \
+#define HF_ROUTE_QUEUE_FIELDS(F, L) F(SLICE, name) F(U32, shard) F(SLICE, broker)
+#define HF_CHILD_FIELDS(F, L) \
     F(I64, pid) F(SLICE, name) F(SLICE, label) F(I64, since_ms)
 
 /* Messages. */
-#define HF_POLICY_FIELDS(F, L)                                                         \
+#define HF_POLICY_FIELDS(F, L) \
     F(U64, version) F(U32, part) F(U32, parts) L(queue_policy, queues)
 /* `broker` is NULL in all records but the last. */
-#define HF_STAT_RESULT_FIELDS(F, L)                                                    \
-    F(U64, nonce)                                                                      \
-    F(BOOL, is_last)                                                                   \
-    F(BROKER, broker) L(queue_stat, queues) L(session_stat, sessions)
+#define HF_STAT_RESULT_FIELDS(F, L) \
+    F(U64, nonce) F(BOOL, is_last) F(BROKER, broker) L(queue_stat, queues) \
+    L(session_stat, sessions)
 /* The body of a routing snapshot, all chunks put together. */
-#define HF_ROUTES_FIELDS(F, L)                                                         \
-    F(U64, sequence)                                                                   \
-    L(route_group, groups)                                                             \
-    L(route_broker, brokers)                                                           \
-    L(route_queue, queues)                                                             \
-    F(U32, unrouted_status) F(SLICES, trusted_proxies) F(SLICES, reserved)
+#define HF_ROUTES_FIELDS(F, L) \
+    F(U64, sequence) L(route_group, groups) L(route_broker, brokers) \
+    L(route_queue, queues) F(U32, unrouted_status) F(SLICES, trusted_proxies) \
+    F(SLICES, reserved)
 /* `template_` as protobuf-c spells it. `key` may be empty: kinds other than a token. */
-#define HF_MINT_FIELDS(F, L)                                                           \
-    F(U64, nonce)                                                                      \
-    F(MINT_KIND, kind)                                                                 \
-    F(SLICE, template_)                                                                \
-    F(SLICE, subject)                                                                  \
-    F(SLICE, key) F(SLICES, queues) F(SLICES, rights) F(U64, life_s)                   \
-        F(SLICE, document)
-#define HF_LAUNCH_FIELDS(F, L)                                                         \
-    F(U64, nonce)                                                                      \
-    F(SLICE, name)                                                                     \
-    F(SLICES, argv)                                                                    \
-    F(SLICES, environment) F(SLICE, directory) F(SLICE, package) F(SLICE, label)
+#define HF_MINT_FIELDS(F, L) \
+    F(U64, nonce) F(MINT_KIND, kind) F(SLICE, template_) F(SLICE, subject) \
+    F(SLICE, key) F(SLICES, queues) F(SLICES, rights) F(U64, life_s) \
+    F(SLICE, document)
+#define HF_LAUNCH_FIELDS(F, L) \
+    F(U64, nonce) F(SLICE, name) F(SLICES, argv) F(SLICES, environment) \
+    F(SLICE, directory) F(SLICE, package) F(SLICE, label)
 #define HF_LISTED_FIELDS(F, L) F(U64, nonce) L(child, children)
+/* clang-format on */
 
 /* Rows: our name, the name of its field table, protobuf's two names. */
 #define HF_ELEMENTS(X)                                                                 \

@@ -23,92 +23,86 @@
  * hf_token_push, OPEN hf_queue_open (and so on), BODY hf_body_piece, STAT
  * hf_stat_query, SIGNAL hf_signal_child, LIST hf_list_children. */
 
+/* clang-format off */
 /* Session records. */
-#define HF_GOODBYE_FIELDS(F, L)       F(REASON, reason)
+#define HF_GOODBYE_FIELDS(F, L) F(REASON, reason)
 #define HF_REAUTH_RESULT_FIELDS(F, L) F(BOOL, is_accepted) F(I64, expires_ms)
-#define HF_PING_FIELDS(F, L)          F(KEY, key) F(U64, nonce)
-#define HF_PONG_FIELDS(F, L)          F(KEY, key) F(U64, nonce) F(HEALTH, health)
-#define HF_REAUTH_OFFER_FIELDS(F, L)  F(SLICE, chain) F(U64, counter) F(SLICE, signature)
-#define HF_TOKEN_PUSH_FIELDS(F, L)    F(KEY, key) F(SLICE, chain)
-#define HF_INTRODUCE_FIELDS(F, L)                                                      \
+#define HF_PING_FIELDS(F, L) F(KEY, key) F(U64, nonce)
+#define HF_PONG_FIELDS(F, L) F(KEY, key) F(U64, nonce) F(HEALTH, health)
+#define HF_REAUTH_OFFER_FIELDS(F, L) F(SLICE, chain) F(U64, counter) F(SLICE, signature)
+#define HF_TOKEN_PUSH_FIELDS(F, L) F(KEY, key) F(SLICE, chain)
+#define HF_INTRODUCE_FIELDS(F, L) \
     F(I64, pid) F(I64, app_pid) F(SLICE, name) F(I64, since_ms)
 
 /* Queues. */
 #define HF_QUEUE_OPEN_FIELDS(F, L) F(HANDLE, handle) F(SLICE, queue) F(RIGHTS, rights)
-#define HF_QUEUE_OPENED_FIELDS(F, L)                                                   \
+#define HF_QUEUE_OPENED_FIELDS(F, L) \
     F(HANDLE, handle) F(REASON, reason) F(U32, shard) F(U32, incarnation)
-#define HF_QUEUE_CLOSE_FIELDS(F, L)  F(HANDLE, handle)
+#define HF_QUEUE_CLOSE_FIELDS(F, L) F(HANDLE, handle)
 #define HF_QUEUE_CLOSED_FIELDS(F, L) F(HANDLE, handle) F(REASON, reason)
 
 /* A request, frontend side. */
-#define HF_ENQUEUE_FIELDS(F, L)                                                        \
-    F(ID, id)                                                                          \
-    F(HANDLE, handle)                                                                  \
-    F(FLAGS, flags) F(I64, deadline_ms) F(U64, body_bytes) F(U64, responded_epoch)
-#define HF_BODY_PIECE_FIELDS(F, L)                                                     \
+#define HF_ENQUEUE_FIELDS(F, L) \
+    F(ID, id) F(HANDLE, handle) F(FLAGS, flags) F(I64, deadline_ms) F(U64, body_bytes) \
+    F(U64, responded_epoch)
+#define HF_BODY_PIECE_FIELDS(F, L) \
     F(ID, id) F(U64, epoch) F(U64, offset) F(BOOL, is_last)
-#define HF_WINDOW_FIELDS(F, L)       F(ID, id) F(U64, epoch) F(U64, bytes)
-#define HF_ADMITTED_FIELDS(F, L)     F(ID, id)
-#define HF_ACCEPTED_FIELDS(F, L)     F(ID, id)
-#define HF_ASSIGNED_FIELDS(F, L)     F(ID, id) F(U64, epoch)
+#define HF_WINDOW_FIELDS(F, L) F(ID, id) F(U64, epoch) F(U64, bytes)
+#define HF_ADMITTED_FIELDS(F, L) F(ID, id)
+#define HF_ACCEPTED_FIELDS(F, L) F(ID, id)
+#define HF_ASSIGNED_FIELDS(F, L) F(ID, id) F(U64, epoch)
 #define HF_ASSIGNED_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch)
-#define HF_RESPONSE_FIELDS(F, L)     F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
+#define HF_RESPONSE_FIELDS(F, L) F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
 #define HF_RESPONSE_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch)
-#define HF_REFUSED_FIELDS(F, L)      F(ID, id) F(REASON, reason) F(U32, retry_after_ms)
-#define HF_CANCEL_FIELDS(F, L)       F(ID, id) F(U64, epoch) F(REASON, reason)
-#define HF_ABORT_FIELDS(F, L)        F(ID, id) F(U64, epoch) F(REASON, reason)
+#define HF_REFUSED_FIELDS(F, L) F(ID, id) F(REASON, reason) F(U32, retry_after_ms)
+#define HF_CANCEL_FIELDS(F, L) F(ID, id) F(U64, epoch) F(REASON, reason)
+#define HF_ABORT_FIELDS(F, L) F(ID, id) F(U64, epoch) F(REASON, reason)
 
 /* A request, worker side. */
 #define HF_CREDIT_FIELDS(F, L) F(HANDLE, handle) F(U32, requests)
-#define HF_ASSIGN_FIELDS(F, L)                                                         \
-    F(ID, id)                                                                          \
-    F(U64, epoch)                                                                      \
-    F(HANDLE, handle)                                                                  \
-    F(U32, attempt)                                                                    \
-    F(I64, deadline_ms) F(I64, enqueued_ms) F(U64, body_bytes) F(FLAGS, flags)         \
-        F(RECEIPT, receipt)
-#define HF_RESPOND_FIELDS(F, L)     F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
+#define HF_ASSIGN_FIELDS(F, L) \
+    F(ID, id) F(U64, epoch) F(HANDLE, handle) F(U32, attempt) F(I64, deadline_ms) \
+    F(I64, enqueued_ms) F(U64, body_bytes) F(FLAGS, flags) F(RECEIPT, receipt)
+#define HF_RESPOND_FIELDS(F, L) F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
 #define HF_RESPOND_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch) F(RESULT, result)
-#define HF_RELEASE_FIELDS(F, L)     F(ID, id) F(U64, epoch)
-#define HF_FAIL_FIELDS(F, L)        F(ID, id) F(U64, epoch) F(REASON, reason)
-#define HF_DECLARE_FIELDS(F, L)                                                        \
+#define HF_RELEASE_FIELDS(F, L) F(ID, id) F(U64, epoch)
+#define HF_FAIL_FIELDS(F, L) F(ID, id) F(U64, epoch) F(REASON, reason)
+#define HF_DECLARE_FIELDS(F, L) \
     F(HANDLE, handle) F(ID, id) F(U64, epoch) F(RECEIPT, receipt) F(BOOL, is_answered)
 #define HF_DECLARED_FIELDS(F, L) F(ID, id) F(U64, epoch) F(BOOL, is_kept)
-#define HF_DRAIN_FIELDS(F, L)    F(REASON, reason)
+#define HF_DRAIN_FIELDS(F, L) F(REASON, reason)
 
 /* Configuration, state and inspection. */
 #define HF_POLICY_ACK_FIELDS(F, L) F(U64, version)
-#define HF_SNAPSHOT_FIELDS(F, L)                                                       \
+#define HF_SNAPSHOT_FIELDS(F, L) \
     F(U64, sequence) F(U32, index) F(U32, count) F(SLICE, manifest)
 #define HF_SNAPSHOT_GET_FIELDS(F, L) F(U64, have_sequence)
 #define HF_SNAPSHOT_ACK_FIELDS(F, L) F(U64, sequence)
-#define HF_REVOKE_FIELDS(F, L)       F(SLICE, document)
-#define HF_REVOKE_ACK_FIELDS(F, L)   F(U64, sequence) F(U32, sessions_cut)
-#define HF_HOLDER_DEAD_FIELDS(F, L)  F(KEY, key)
-#define HF_STAT_QUERY_FIELDS(F, L)   F(U64, nonce)
-#define HF_PEEK_FIELDS(F, L)         F(HANDLE, handle) F(AFTER, after_id) F(U32, limit)
-#define HF_PEEKED_FIELDS(F, L)       F(HANDLE, handle) F(IDS, ids) F(BOOL, is_last)
+#define HF_REVOKE_FIELDS(F, L) F(SLICE, document)
+#define HF_REVOKE_ACK_FIELDS(F, L) F(U64, sequence) F(U32, sessions_cut)
+#define HF_HOLDER_DEAD_FIELDS(F, L) F(KEY, key)
+#define HF_STAT_QUERY_FIELDS(F, L) F(U64, nonce)
+#define HF_PEEK_FIELDS(F, L) F(HANDLE, handle) F(AFTER, after_id) F(U32, limit)
+#define HF_PEEKED_FIELDS(F, L) F(HANDLE, handle) F(IDS, ids) F(BOOL, is_last)
 
 /* Local protocols (PROTOCOL.md 5). */
-#define HF_MINTED_FIELDS(F, L)        F(U64, nonce) F(SLICE, token) F(SLICE, error)
-#define HF_LAUNCHED_FIELDS(F, L)      F(U64, nonce) F(I64, pid) F(SLICE, error)
-#define HF_SIGNAL_CHILD_FIELDS(F, L)  F(I64, pid) F(U32, signal)
+#define HF_MINTED_FIELDS(F, L) F(U64, nonce) F(SLICE, token) F(SLICE, error)
+#define HF_LAUNCHED_FIELDS(F, L) F(U64, nonce) F(I64, pid) F(SLICE, error)
+#define HF_SIGNAL_CHILD_FIELDS(F, L) F(I64, pid) F(U32, signal)
 #define HF_LIST_CHILDREN_FIELDS(F, L) F(U64, nonce)
-#define HF_EXITED_FIELDS(F, L)                                                         \
-    F(I64, pid)                                                                        \
-    F(SLICE, name) F(SLICE, label) F(I32, status) F(I32, signal) F(I64, ran_ms)
+#define HF_EXITED_FIELDS(F, L) \
+    F(I64, pid) F(SLICE, name) F(SLICE, label) F(I32, status) F(I32, signal) \
+    F(I64, ran_ms)
 
 /* The heads, written by one edge and read by the other. A head's `fields` are lines
  * "Name: value\r\n" in their order. */
-#define HF_REQUEST_HEAD_FIELDS(F, L)                                                   \
-    F(SLICE, method)                                                                   \
-    F(SLICE, path)                                                                     \
-    F(SLICE, query)                                                                    \
-    F(BOOL, has_query)                                                                 \
-    F(SLICE, raw_target) F(SLICE, scheme) F(SLICE, host) F(SLICE, client_ip)           \
-        F(SLICE, fields) F(I64, received_ms)
-#define HF_RESPONSE_HEAD_FIELDS(F, L)                                                  \
+#define HF_REQUEST_HEAD_FIELDS(F, L) \
+    F(SLICE, method) F(SLICE, path) F(SLICE, query) F(BOOL, has_query) \
+    F(SLICE, raw_target) F(SLICE, scheme) F(SLICE, host) F(SLICE, client_ip) \
+    F(SLICE, fields) F(I64, received_ms)
+#define HF_RESPONSE_HEAD_FIELDS(F, L) \
     F(U32, status) F(SLICE, fields) F(BOOL, has_length) F(U64, content_length)
+/* clang-format on */
 
 /* Messages without a variable part; each fits in HF_META_SMALL_MAX bytes. Rows: our
  * name, the name of its field table, protobuf's two names. */
