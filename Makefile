@@ -8,7 +8,7 @@
 #   make sim SEED=n | SEEDS=n one seed, or seeds 1..n
 #   make fuzz SECONDS=600 TARGET=name    libFuzzer; all targets without TARGET
 #   make bench | tidy | format | install (PREFIX, DESTDIR) | deps | clean
-#   V=1 shows commands. BUILD=dir builds elsewhere.
+#   V=1 shows commands, JOBS=n builds n at a time, BUILD=dir builds elsewhere.
 #
 # Files are found by wildcard:
 #   D/*.c and D/*/*.c of each directory in UNITS -> one archive per directory, without
@@ -35,8 +35,9 @@ export VECTORS
 .SECONDARY:
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
-MAKEFLAGS += -j2 -Otarget
+JOBS ?= $(shell nproc)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS) -Otarget
 endif
 
 # ---- flags

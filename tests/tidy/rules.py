@@ -35,7 +35,7 @@ HOMES = [
     ("yaml.h", ["lib/io/conf*"]),
     ("jansson.h", ["lib/token/claims*", "controller/admin*"]),
     ("seccomp.h", ["controller/spawn*"]),
-    ("cmocka.h", ["*_test.c"]),
+    ("cmocka.h", ["*_test.c", "*_test.h", "*_vectors.h"]),
 ]
 
 # Cores block on nothing, read no clock, log nothing; lib/base is libc without the system.
@@ -51,8 +51,7 @@ BANNED_CALLS = ["strcpy", "strcat", "strncpy", "strncat", "sprintf", "vsprintf",
                 "asctime"]
 
 
-# What a module shares between its own files only: X_private.h is for X*.c beside it.
-PRIVATE = ("_private.h", "_parts.h")
+# X_private.h is for X*.c beside it, X_parts.h for the files of its directory.
 
 
 def matches(name, patterns):
@@ -72,9 +71,10 @@ def include_fault(path, name, is_project):
             return f"{name}: no system calls in this layer"
         if matches(path, [c + "/*" for c in CORES]) and name in CORE_BANNED:
             return f"{name}: a core neither logs nor prints"
-    for ending in PRIVATE:
-        if name.endswith(ending) and not path.startswith(name[:-len(ending)]):
-            return f"{name} is private to its module"
+    if name.endswith("_private.h") and not path.startswith(name[:-len("_private.h")]):
+        return f"{name} is private to its module"
+    if name.endswith("_parts.h") and os.path.dirname(path) != os.path.dirname(name):
+        return f"{name} is private to its directory"
     if not is_project and not name.startswith("holdfast/"):
         return None
     if "/" not in name:

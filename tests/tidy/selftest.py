@@ -66,6 +66,8 @@ PLANTED = [
     ("layer", "controller/p.c", "#include <seccomp.h>\n"),
     ("layer", "frontend/p.c", "#include <uv.h>\n"),
     ("layer", "broker/p.c", '#include "broker/store_private.h"\n'),
+    ("layer", "broker/p.c", '#include "lib/io/loop_parts.h"\n'),
+    ("layer", "broker/p.c", "#include <cmocka.h>\n"),
     ("own-first", "lib/base/a.c", '#include <string.h>\n#include "lib/base/a.h"\n'),
     ("file", "lib/base/p.c", "\n" * 600 + "int x;\n"),
     ("function", "lib/base/p.c", function(61)),
@@ -99,6 +101,7 @@ NOT_PLANTED = [
     ("lib/base/p.c", "void f(void)\n{\n    for (;;) {\n        if (1) {\n"
                      "            while (1) {\n                x = (struct s){1, {2}};\n"
                      "            }\n        }\n    }\n}\n"),
+    ("lib/io/p.c", '#include "lib/io/loop_parts.h"\n'),
     ("broker/store_x.c", "#include <lmdb.h>\n"),
     ("worker/bridge_curl.c", "#include <curl/curl.h>\n"),
     ("controller/cli/p.c", '#include "lib/io/b.h"\n'),
