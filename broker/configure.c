@@ -1,0 +1,280 @@
+/* What a controller sends to be kept: queue policies, the routing snapshot, the revocation
+ * list, fresh tokens. It arrives in parts, is checked as a whole, stored, put in force and
+ * passed on to those who asked. All of it runs on the loop's thread, which may wait for the
+ * disk; links only copy records to it. */
+#include "broker/configure_parts.h"
+
+#include "lib/base/bytes.h"
+#include "lib/base/log.h"
+#include "lib/io/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define POLICY_PARTS_MAX     256
+#define POLICY_BYTES_MAX     BR_STORE_META_MAX
+
+struct posted {
+    struct br *br;
+    uint16_t type;
+    uint32_t meta_bytes;
+    uint32_t body_bytes;
+    uint8_t data[];
+};
+
+struct hf_document_context br_document_context(struct br *br, struct hf_trust *trust)
+{
+    hf_credentials_trust(&br->credentials, trust);
+    return (struct hf_document_context){
+        .trust = trust,
+        .cluster = hf_slice_of_cstr(br->credentials.cluster),
+        .now_s = hf_clock_wall_seconds(),
+        .skew_s = HF_CHAIN_SKEW_S,
+    };
+}
+
+static void submit_queue(struct br *br, const struct hf_queue_policy *queue)
+{
+    struct broker_input input = {.type = BROKER_IN_POLICY_QUEUE, .now = hf_clock_now()};
+
+    input.u.policy = (struct broker_queue_policy){
+        .name = queue->name,
+        .durability = (enum broker_durability)queue->durability,
+        .redeliver = (enum broker_redeliver)queue->redeliver,
+        .state = (enum broker_queue_state)queue->state,
+        .length_max = queue->length_max,
+        .bytes_max = queue->bytes_max,
+        .wait_limit_ms = queue->wait_limit_ms,
+        .lazy_commit_ms = queue->lazy_commit_ms,
+        .attempts_max = queue->attempts_max,
+    };
+    br_step(br, &input, NULL);
+}
+
+static bool submit_parts(struct br *br, hf_slice all)
+{
+    while (all.bytes >= 4) {
+        struct hf_arena arena;
+        struct hf_policy part;
+        hf_slice meta = hf_slice_first(hf_slice_skip(all, 4), hf_get_be32(all.data));
+        hf_err err = HF_OK;
+
+        hf_arena_init(&arena, (size_t)HF_META_LIST_MAX * HF_LIST_COST + 65536);
+        err = hf_policy_decode(meta, &arena, &part);
+        for (size_t i = 0; err == HF_OK && i < part.queues_count; i++) {
+            submit_queue(br, &part.queues[i]);
+        }
+        hf_arena_fini(&arena);
+        if (err != HF_OK) {
+            return false;
+        }
+        all = hf_slice_skip(all, 4 + meta.bytes);
+    }
+    return true;
+}
+
+/* Under the lock, or before threads exist. */
+static void submit_policy(struct br *br, uint64_t version, hf_slice all)
+{
+    struct broker_input input = {.type = BROKER_IN_POLICY_BEGIN, .now = hf_clock_now()};
+    struct br_blob *blob = br_blob_new(all);
+
+    if (blob == NULL) {
+        br_fail_stop("no memory for a policy");
+    }
+    br_blob_unref(br->policy);
+    br->policy = blob;
+    input.u.revision.version = version;
+    br_step(br, &input, NULL);
+    (void)submit_parts(br, hf_slice_of(blob->data + 8, blob->bytes - 8));
+    input.type = BROKER_IN_POLICY_END;
+    br_step(br, &input, NULL);
+}
+
+static void take_policy(struct br *br, hf_slice meta)
+{
+    struct br_arriving *a = br->arriving;
+    struct hf_arena arena;
+    struct hf_policy part;
+    hf_err err = HF_OK;
+
+    hf_arena_init(&arena, (size_t)HF_META_LIST_MAX * HF_LIST_COST + 65536);
+    err = hf_policy_decode(meta, &arena, &part);
+    hf_arena_fini(&arena);
+    if (err != HF_OK || part.parts == 0 || part.parts > POLICY_PARTS_MAX) {
+        HF_WARN("policy refused", hf_log_cstr("reason", "malformed part"));
+        return;
+    }
+    if (part.part == 0) {
+        a->policy_version = part.version;
+        a->policy_parts = 0;
+        hf_buf_clear(&a->policy);
+        err = hf_buf_append_be64(&a->policy, part.version);
+    }
+    if (part.version != a->policy_version || part.part != a->policy_parts) {
+        HF_WARN("policy refused", hf_log_cstr("reason", "part out of order"));
+        return;
+    }
+    if (err != HF_OK || hf_buf_append_be32(&a->policy, (uint32_t)meta.bytes) != HF_OK ||
+        hf_buf_append(&a->policy, meta) != HF_OK) {
+        HF_WARN("policy refused", hf_log_cstr("reason", "more than 1 MiB"));
+        return;
+    }
+    if (++a->policy_parts < part.parts) {
+        return;
+    }
+    br_lock(br);
+    submit_policy(br, a->policy_version, hf_buf_slice(&a->policy));
+    br_unlock(br);
+}
+
+/* A fresh chain for this broker: checked like any peer would, then used from now on. */
+static void renew_own(struct br *br, hf_slice chain)
+{
+    struct hf_trust trust;
+    struct hf_chain *own = malloc(sizeof *own);
+    struct hf_link_identity *identity = NULL;
+    const struct hf_chain_context context = {
+        .trust = &trust,
+        .cluster = hf_slice_of_cstr(br->credentials.cluster),
+        .skip_broker = true,
+        .skip_network = true,
+        .now_s = hf_clock_wall_seconds(),
+        .skew_s = HF_CHAIN_SKEW_S,
+        .ttl_s_max = HF_CHAIN_TTL_S_MAX,
+    };
+    hf_err err = HF_ERR_INVALID;
+
+    hf_credentials_trust(&br->credentials, &trust);
+    if (own != NULL && hf_chain_verify(chain, &context, own) == HF_TOKEN_OK) {
+        hf_buf_clear(&br->credentials.token);
+        err = hf_buf_append(&br->credentials.token, chain);
+    }
+    free(own);
+    if (err == HF_OK) {
+        err = br_make_identity(br, &identity);
+    }
+    if (err != HF_OK) {
+        HF_WARN("own token refused", hf_log_cstr("error", hf_err_text(err)));
+        return;
+    }
+    for (size_t i = 0; i < br->listeners_count; i++) {
+        hf_link_listener_set_identity(br->listeners[i], identity);
+    }
+    hf_link_identity_unref(identity);
+    HF_DEBUG("own token renewed", hf_log_cstr("broker", br->options.name));
+}
+
+static void take_token(struct br *br, hf_slice meta)
+{
+    struct hf_token_push message;
+
+    if (hf_token_push_decode(meta, &message) != HF_OK) {
+        HF_WARN("token refused", hf_log_cstr("reason", "malformed"));
+        return;
+    }
+    if (hf_key_equal(message.key, hf_secret_public(br->credentials.secret))) {
+        renew_own(br, message.chain);
+        return;
+    }
+    br_lock(br);
+    for (uint32_t i = 1; i < br->sessions_fresh; i++) {
+        if (br->sessions[i].is_up && hf_key_equal(br->sessions[i].key, message.key)) {
+            br_send_control(br, i, HF_RECORD_TOKEN, meta);
+        }
+    }
+    br_unlock(br);
+}
+
+static void carry_out(void *context)
+{
+    struct posted *p = context;
+    hf_slice meta = hf_slice_of(p->data, p->meta_bytes);
+    hf_slice body = hf_slice_of(p->data + p->meta_bytes, p->body_bytes);
+
+    switch (p->type) {
+    case HF_RECORD_POLICY:
+        take_policy(p->br, meta);
+        break;
+    case HF_RECORD_SNAPSHOT:
+        br_snapshot_take(p->br, meta, body);
+        break;
+    case HF_RECORD_REVOKE:
+        br_revocation_take(p->br, meta, false);
+        break;
+    default:
+        take_token(p->br, meta);
+        break;
+    }
+    free(p);
+}
+
+void br_configure(struct br *br, uint32_t session, const struct hf_record *record)
+{
+    struct posted *p = malloc(sizeof *p + record->meta.bytes + record->body.bytes);
+
+    if (p == NULL) {
+        br_fail_stop("no memory for a configuration record");
+    }
+    p->br = br;
+    p->type = record->type;
+    p->meta_bytes = (uint32_t)record->meta.bytes;
+    p->body_bytes = (uint32_t)record->body.bytes;
+    memcpy(p->data, record->meta.data, record->meta.bytes);
+    if (record->body.bytes > 0) {
+        memcpy(p->data + record->meta.bytes, record->body.data, record->body.bytes);
+    }
+    if (hf_loop_post(br->loop, carry_out, p) != HF_OK) {
+        HF_WARN("configuration record refused", hf_log_cstr("reason", "limit"));
+        free(p);
+        br_lock(br);
+        br_end_session(br, session, HF_REASON_LIMIT);
+        br_unlock(br);
+    }
+}
+
+static hf_err restore_policy(struct br *br)
+{
+    struct hf_buf value;
+    hf_err err = HF_OK;
+
+    hf_buf_init(&value, POLICY_BYTES_MAX);
+    err = br_store_meta_get(br->store, "policy", &value);
+    if (err == HF_OK && hf_buf_bytes(&value) >= 8) {
+        submit_policy(br, hf_get_be64(hf_buf_slice(&value).data), hf_buf_slice(&value));
+    }
+    hf_buf_fini(&value);
+    return err == HF_ERR_NOT_FOUND ? HF_OK : err;
+}
+
+hf_err br_configure_restore(struct br *br)
+{
+    hf_err err = HF_OK;
+
+    br->arriving = calloc(1, sizeof *br->arriving);
+    if (br->arriving == NULL) {
+        return HF_ERR_NO_MEMORY;
+    }
+    hf_buf_init(&br->arriving->policy, POLICY_BYTES_MAX);
+    br->arriving->revocation_seen = hf_clock_now();
+    if ((err = br_revocation_restore(br)) != HF_OK || (err = restore_policy(br)) != HF_OK) {
+        return err;
+    }
+    return br_snapshot_restore(br);
+}
+
+void br_configure_free(struct br *br)
+{
+    if (br->arriving != NULL) {
+        br_snapshot_clear(&br->arriving->snapshot);
+        hf_revocation_free(br->arriving->revocation);
+        br_revocation_forget(br->arriving);
+        hf_buf_fini(&br->arriving->policy);
+        free(br->arriving);
+    }
+    if (br->snapshot != NULL) {
+        br_snapshot_clear(br->snapshot);
+        free(br->snapshot);
+    }
+    hf_revocation_free(br->revocation);
+}

@@ -1,0 +1,185 @@
+/* What an operator asks: the state of queues and sessions, the ids that are queued. Runs
+ * under the core lock and only reads. */
+#include "broker/shell.h"
+
+#include "lib/io/clock.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PER_RECORD 96 /* rows of a STAT_RESULT: fits 64 KiB with the longest names */
+#define PEEK_MAX   1000
+
+struct answer {
+    struct br *br;
+    uint32_t session;
+    struct hf_stat_result result;
+    struct hf_queue_stat queues[PER_RECORD];
+    struct hf_session_stat sessions[PER_RECORD];
+};
+
+static void send_answer(struct answer *a)
+{
+    struct hf_buf meta;
+
+    hf_buf_init(&meta, HF_META_LIST_MAX);
+    if (hf_stat_result_append(&a->result, &meta) == HF_OK) {
+        br_send_control(a->br, a->session, HF_RECORD_STAT_RESULT, hf_buf_slice(&meta));
+    }
+    hf_buf_fini(&meta);
+    a->result.queues_count = 0;
+    a->result.sessions_count = 0;
+}
+
+static void add_queue(struct answer *a, const struct broker_queue_view *view, hf_time now)
+{
+    a->queues[a->result.queues_count++] = (struct hf_queue_stat){
+        .name = view->name,
+        .depth = view->depth,
+        .depth_bytes = view->depth_bytes,
+        .oldest_age_ms =
+            view->oldest.us == HF_TIME_NEVER.us ? 0 : hf_time_diff_ms(view->oldest, now),
+        .in_flight = view->in_flight,
+        .committed = view->committed,
+        .elided = view->elided,
+        .accepted = view->accepted,
+        .answered = view->answered,
+        .refused = view->refused,
+        .redelivered = view->redelivered,
+        .idle_credit = view->idle_credit,
+        .state = (enum hf_queue_state)view->state,
+    };
+    if (a->result.queues_count == PER_RECORD) {
+        send_answer(a);
+    }
+}
+
+static void add_session(struct answer *a, uint32_t index)
+{
+    const struct br_session *s = &a->br->sessions[index];
+
+    a->sessions[a->result.sessions_count++] = (struct hf_session_stat){
+        .key = s->key,
+        .role = s->role,
+        .subject = hf_chain_subject(s->chain),
+        .pid = s->pid,
+        .app_pid = s->app_pid,
+        .name = hf_slice_of_cstr(s->name),
+        .since_ms = s->since_ms,
+        .leases = broker_session_leases(a->br->core, index),
+        .snapshot = s->snapshot,
+        .queue = hf_slice_of_cstr(s->queue),
+    };
+    if (a->result.sessions_count == PER_RECORD) {
+        send_answer(a);
+    }
+}
+
+void br_stat(struct br *br, uint32_t session, const struct hf_record *record)
+{
+    static struct answer a; /* under the core lock */
+    struct hf_stat_query query;
+    struct br_store_space space = {0};
+    hf_time now = hf_clock_now();
+
+    if (hf_stat_query_decode(record->meta, &query) != HF_OK) {
+        br_end_session(br, session, HF_REASON_PROTOCOL);
+        return;
+    }
+    memset(&a, 0, sizeof a);
+    a.br = br;
+    a.session = session;
+    a.result.nonce = query.nonce;
+    a.result.queues = a.queues;
+    a.result.sessions = a.sessions;
+    for (uint32_t i = 1; i <= broker_queues_count(br->core); i++) {
+        struct broker_queue_view view;
+
+        if (broker_queue_at(br->core, i, &view)) {
+            add_queue(&a, &view, now);
+        }
+    }
+    for (uint32_t i = 1; i < br->sessions_fresh; i++) {
+        if (br->sessions[i].is_up) {
+            add_session(&a, i);
+        }
+    }
+    space = br->space;
+    const struct hf_broker_stat self = {
+        .name = hf_slice_of_cstr(br->options.name),
+        .pid = getpid(),
+        .since_ms = br->started_ms,
+        .snapshot = br_snapshot_sequence(br),
+        .revocation =
+            br->revocation == NULL ? 0 : hf_revocation_head(br->revocation)->seq,
+        .policy = br->policy_version,
+        .store_used_bytes = space.used_bytes,
+        .store_quota_bytes = space.quota_bytes,
+    };
+
+    a.result.broker = &self;
+    a.result.is_last = true;
+    send_answer(&a);
+}
+
+/* Puts the core's cursor behind `after`: where the last page ended, or by looking. */
+static uint64_t find_cursor(struct br *br, uint32_t queue, const struct br_peek *peek,
+                            hf_id after)
+{
+    uint64_t cursor = 0;
+    hf_id id;
+
+    if (hf_id_is_zero(after)) {
+        return 0;
+    }
+    if (hf_id_equal(after, peek->last)) {
+        return peek->cursor;
+    }
+    while (broker_peek(br->core, queue, &cursor, &id, 1) == 1) {
+        if (hf_id_equal(id, after)) {
+            return cursor;
+        }
+    }
+    return UINT64_MAX;
+}
+
+void br_peek(struct br *br, uint32_t session, const struct hf_record *record)
+{
+    static hf_id ids[PEEK_MAX]; /* under the core lock */
+    struct br_peek *peek = br->sessions[session].peek;
+    struct hf_peek message;
+    struct hf_peeked answer = {0};
+    struct hf_buf meta;
+    uint32_t queue = 0;
+    uint32_t count = 0;
+
+    if (hf_peek_decode(record->meta, &message) != HF_OK || message.limit == 0 ||
+        message.limit > PEEK_MAX) {
+        br_end_session(br, session, HF_REASON_PROTOCOL);
+        return;
+    }
+    queue = peek == NULL || peek->handle != message.handle
+                ? 0
+                : broker_queue_find(br->core, hf_slice_of_cstr(peek->queue));
+    if (queue == 0) {
+        br_deny(br, session, record->type);
+        return;
+    }
+    uint64_t cursor = find_cursor(br, queue, peek, message.after_id);
+
+    if (cursor != UINT64_MAX) {
+        count = broker_peek(br->core, queue, &cursor, ids, message.limit);
+    }
+    if (count > 0) {
+        peek->last = ids[count - 1];
+        peek->cursor = cursor;
+    }
+    answer.handle = message.handle;
+    answer.ids = hf_slice_of(ids, (size_t)count * HF_ID_BYTES);
+    answer.is_last = count < message.limit;
+    hf_buf_init(&meta, HF_META_LIST_MAX);
+    if (hf_peeked_append(&answer, &meta) == HF_OK) {
+        br_send_control(br, session, HF_RECORD_PEEKED, hf_buf_slice(&meta));
+    }
+    hf_buf_fini(&meta);
+}

@@ -1,0 +1,249 @@
+/* The bytes of requests: what the core knows only as slots and sizes. Everything here runs
+ * under the core lock; references let the store thread read bytes outside of it. */
+#include "broker/shell.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct br_held {
+    _Atomic uint32_t references;
+    uint32_t head_bytes;
+    uint32_t body_bytes;
+    uint8_t data[]; /* head, body */
+};
+
+struct br_piece {
+    struct br_piece *next;
+    uint64_t offset;
+    _Atomic uint32_t references;
+    uint32_t bytes;
+    uint8_t data[];
+};
+
+struct br_reply {
+    uint32_t head_bytes;
+    uint32_t bytes; /* head and body so far */
+    uint32_t capacity;
+    bool is_streamed;
+    uint8_t data[];
+};
+
+static struct br_held *held_new(hf_slice head, hf_slice body)
+{
+    struct br_held *held = malloc(sizeof *held + head.bytes + body.bytes);
+
+    if (held == NULL) {
+        br_fail_stop("no memory for a request");
+    }
+    atomic_init(&held->references, 1);
+    held->head_bytes = (uint32_t)head.bytes;
+    held->body_bytes = (uint32_t)body.bytes;
+    if (head.bytes > 0) {
+        memcpy(held->data, head.data, head.bytes);
+    }
+    if (body.bytes > 0) {
+        memcpy(held->data + head.bytes, body.data, body.bytes);
+    }
+    return held;
+}
+
+struct br_held *br_held_ref(struct br_held *held)
+{
+    atomic_fetch_add_explicit(&held->references, 1, memory_order_relaxed);
+    return held;
+}
+
+void br_held_unref(struct br_held *held)
+{
+    if (held != NULL &&
+        atomic_fetch_sub_explicit(&held->references, 1, memory_order_acq_rel) == 1) {
+        free(held);
+    }
+}
+
+hf_slice br_held_head(const struct br_held *held)
+{
+    return hf_slice_of(held->data, held->head_bytes);
+}
+
+hf_slice br_held_body(const struct br_held *held)
+{
+    return hf_slice_of(held->data + held->head_bytes, held->body_bytes);
+}
+
+static uint64_t held_size(const struct br_held *held)
+{
+    return (uint64_t)held->head_bytes + held->body_bytes;
+}
+
+void br_hold(struct br *br, uint32_t slot, const struct hf_record *record)
+{
+    struct br_slot *s = &br->slots[slot];
+
+    hf_check(record != NULL && s->held == NULL);
+    s->held = held_new(record->head, record->body);
+    br->held_bytes += held_size(s->held);
+}
+
+bool br_install_held(struct br *br, uint32_t slot, hf_slice head, hf_slice body)
+{
+    struct br_slot *s = &br->slots[slot];
+
+    if (s->held != NULL) {
+        return false;
+    }
+    s->held = held_new(head, body);
+    br->held_bytes += held_size(s->held);
+    return true;
+}
+
+void br_drop_held(struct br *br, uint32_t slot)
+{
+    struct br_slot *s = &br->slots[slot];
+
+    if (s->held != NULL) {
+        br->held_bytes -= held_size(s->held);
+        br_held_unref(s->held);
+        s->held = NULL;
+    }
+}
+
+void br_hold_body(struct br *br, uint32_t slot, uint64_t offset, hf_slice bytes)
+{
+    struct br_piece **at = &br->slots[slot].pieces;
+    struct br_piece *piece = malloc(sizeof *piece + bytes.bytes);
+
+    if (piece == NULL) {
+        br_fail_stop("no memory for a body");
+    }
+    piece->next = NULL;
+    piece->offset = offset;
+    atomic_init(&piece->references, 1);
+    piece->bytes = (uint32_t)bytes.bytes;
+    if (bytes.bytes > 0) {
+        memcpy(piece->data, bytes.data, bytes.bytes);
+    }
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = piece;
+}
+
+void br_piece_unref(struct br_piece *piece)
+{
+    if (piece != NULL &&
+        atomic_fetch_sub_explicit(&piece->references, 1, memory_order_acq_rel) == 1) {
+        free(piece);
+    }
+}
+
+struct br_piece *br_piece_at(struct br *br, uint32_t slot, uint64_t offset,
+                             hf_slice *bytes)
+{
+    struct br_piece *piece = br->slots[slot].pieces;
+
+    while (piece != NULL && piece->offset + piece->bytes <= offset &&
+           !(piece->bytes == 0 && piece->offset == offset)) {
+        piece = piece->next;
+    }
+    if (piece == NULL || piece->offset > offset) {
+        return NULL;
+    }
+    atomic_fetch_add_explicit(&piece->references, 1, memory_order_relaxed);
+    *bytes = hf_slice_skip(hf_slice_of(piece->data, piece->bytes),
+                           (size_t)(offset - piece->offset));
+    return piece;
+}
+
+void br_drop_pieces(struct br *br, uint32_t slot, uint64_t end)
+{
+    struct br_slot *s = &br->slots[slot];
+
+    while (s->pieces != NULL && s->pieces->offset + s->pieces->bytes <= end) {
+        struct br_piece *piece = s->pieces;
+
+        s->pieces = piece->next;
+        br_piece_unref(piece);
+    }
+}
+
+static struct br_reply *reply_grow(struct br_reply *reply, size_t bytes, bool is_start)
+{
+    uint32_t used = reply == NULL ? 0 : reply->bytes;
+    uint32_t capacity = used + (uint32_t)bytes;
+
+    if (reply != NULL && capacity <= reply->capacity) {
+        return reply;
+    }
+    if (!is_start) {
+        capacity += capacity / 2; /* a stream grows again */
+    }
+    reply = realloc(reply, sizeof *reply + capacity);
+    if (reply == NULL) {
+        br_fail_stop("no memory for a response");
+    }
+    reply->bytes = used;
+    reply->capacity = capacity;
+    return reply;
+}
+
+void br_hold_reply(struct br *br, uint32_t slot, const struct hf_record *record,
+                   bool is_start)
+{
+    struct br_slot *s = &br->slots[slot];
+    hf_slice head = is_start ? record->head : HF_SLICE_EMPTY;
+
+    if (is_start) {
+        br_drop_reply(br, slot);
+    } else if (s->reply == NULL) {
+        return; /* grew beyond what is kept */
+    }
+    s->reply = reply_grow(s->reply, head.bytes + record->body.bytes, is_start);
+    if (is_start) {
+        s->reply->head_bytes = (uint32_t)head.bytes;
+        s->reply->is_streamed = false;
+        memcpy(s->reply->data, head.data, head.bytes);
+        s->reply->bytes = (uint32_t)head.bytes;
+    } else {
+        s->reply->is_streamed = true;
+    }
+    if (record->body.bytes > 0) {
+        memcpy(s->reply->data + s->reply->bytes, record->body.data, record->body.bytes);
+        s->reply->bytes += (uint32_t)record->body.bytes;
+    }
+}
+
+void br_drop_reply(struct br *br, uint32_t slot)
+{
+    free(br->slots[slot].reply);
+    br->slots[slot].reply = NULL;
+}
+
+bool br_reply_parts(struct br *br, uint32_t slot, hf_slice *head, hf_slice *body)
+{
+    const struct br_reply *reply = br->slots[slot].reply;
+
+    if (reply == NULL) {
+        return false;
+    }
+    *head = hf_slice_of(reply->data, reply->head_bytes);
+    *body = hf_slice_of(reply->data + reply->head_bytes, reply->bytes - reply->head_bytes);
+    return true;
+}
+
+bool br_reply_is_streamed(struct br *br, uint32_t slot)
+{
+    const struct br_reply *reply = br->slots[slot].reply;
+
+    return reply != NULL && reply->is_streamed;
+}
+
+void br_free_slot(struct br *br, uint32_t slot)
+{
+    br_drop_held(br, slot);
+    br_drop_pieces(br, slot, UINT64_MAX);
+    br_drop_reply(br, slot);
+    free(br->slots[slot].stream);
+    br->slots[slot].stream = NULL;
+}
