@@ -49,59 +49,41 @@ struct hf_shape {
 };
 
 /* Rows of a field table, where `plain` and `packed` name the two struct types. */
+#define HF_PLACE(class, member)                                                        \
+    .type = HF_FIELD_##class, .at = offsetof(plain, member),                           \
+    .packed_at = offsetof(packed, member)
 #define HF_NUMBER4(member, low, high, bits)                                            \
-    {HF_FIELD_NUMBER4,         0, low, high, bits, offsetof(plain, member), 0,         \
-     offsetof(packed, member), 0, NULL},
-#define HF_SIMPLE(class, member, unit)                                                 \
-    {HF_FIELD_##class,         unit, 0,   0, 0, offsetof(plain, member), 0,            \
-     offsetof(packed, member), 0,    NULL},
-#define HF_ROW_U32(member)         HF_NUMBER4(member, 0, UINT32_MAX, UINT32_MAX)
-#define HF_ROW_I32(member)         HF_ROW_U32(member)
-#define HF_ROW_HANDLE(member)      HF_NUMBER4(member, 1, UINT32_MAX, UINT32_MAX)
-#define HF_ROW_FLAGS(member)       HF_NUMBER4(member, 0, 31, HF_ENQUEUE_FLAGS_ALL)
-#define HF_ROW_STREAM_FLAG(member) HF_NUMBER4(member, 0, 4, HF_ENQUEUE_STREAMED)
-#define HF_ROW_RIGHTS(member)      HF_NUMBER4(member, 0, 15, HF_RIGHTS_ALL)
-#define HF_ENUM(member, last)      HF_NUMBER4(member, 0, last, UINT32_MAX)
-#define HF_ROW_REASON(member)      HF_ENUM(member, HF_REASON_COUNT - 1)
-#define HF_ROW_RESULT(member)      HF_ENUM(member, HF_RESPOND_DENIED)
-#define HF_ROW_HEALTH(member)      HF_ENUM(member, HF_HEALTH_GONE)
-#define HF_ROW_DURABILITY(member)  HF_ENUM(member, HF_DURABILITY_STRICT)
-#define HF_ROW_REDELIVER(member)   HF_ENUM(member, HF_REDELIVER_ALWAYS)
-#define HF_ROW_STATE(member)       HF_ENUM(member, HF_QUEUE_DISABLED)
-#define HF_ROW_VERBOSITY(member)   HF_ENUM(member, HF_VERBOSITY_RESET)
-#define HF_ROW_MINT_KIND(member)   HF_ENUM(member, HF_MINT_ROUTES)
-#define HF_ROW_U64(member)         HF_SIMPLE(NUMBER8, member, 0)
-#define HF_ROW_I64(member)         HF_SIMPLE(NUMBER8, member, 0)
-#define HF_ROW_BOOL(member)        HF_SIMPLE(BOOL, member, 0)
-#define HF_ROW_ID(member)          HF_SIMPLE(EXACT, member, HF_ID_BYTES)
-#define HF_ROW_KEY(member)         HF_SIMPLE(EXACT, member, HF_KEY_BYTES)
-#define HF_ROW_RECEIPT(member)     HF_SIMPLE(EXACT, member, HF_LEASE_RECEIPT_BYTES)
-#define HF_ROW_AFTER(member)       HF_SIMPLE(OPTIONAL, member, HF_ID_BYTES)
-#define HF_ROW_SLICE(member)       HF_SIMPLE(SLICE, member, 1)
-#define HF_ROW_IDS(member)         HF_SIMPLE(SLICE, member, HF_ID_BYTES)
+    {HF_PLACE(NUMBER4, member), .min = (low), .max = (high), .mask = (bits)},
+#define HF_SIMPLE(class, member, bytes) {HF_PLACE(class, member), .unit = (bytes)},
 #define HF_COUNTED(class, member, shape)                                               \
-    {HF_FIELD_##class,                                                                 \
-     0,                                                                                \
-     0,                                                                                \
-     0,                                                                                \
-     0,                                                                                \
-     offsetof(plain, member),                                                          \
-     offsetof(plain, member##_count),                                                  \
-     offsetof(packed, member),                                                         \
-     offsetof(packed, n_##member),                                                     \
-     shape},
-#define HF_ROW_SLICES(member) HF_COUNTED(SLICES, member, NULL)
-#define HF_ROW_BROKER(member)                                                          \
-    {HF_FIELD_ONE,                                                                     \
-     0,                                                                                \
-     0,                                                                                \
-     0,                                                                                \
-     0,                                                                                \
-     offsetof(plain, member),                                                          \
-     0,                                                                                \
-     offsetof(packed, member),                                                         \
-     0,                                                                                \
-     shape_broker_stat},
+    {HF_PLACE(class, member), .count_at = offsetof(plain, member##_count),             \
+     .packed_count_at = offsetof(packed, n_##member), .element = (shape)},
+#define HF_ROW_U32(member)           HF_NUMBER4(member, 0, UINT32_MAX, UINT32_MAX)
+#define HF_ROW_I32(member)           HF_ROW_U32(member)
+#define HF_ROW_HANDLE(member)        HF_NUMBER4(member, 1, UINT32_MAX, UINT32_MAX)
+#define HF_ROW_FLAGS(member)         HF_NUMBER4(member, 0, 31, HF_ENQUEUE_FLAGS_ALL)
+#define HF_ROW_STREAM_FLAG(member)   HF_NUMBER4(member, 0, 4, HF_ENQUEUE_STREAMED)
+#define HF_ROW_RIGHTS(member)        HF_NUMBER4(member, 0, 15, HF_RIGHTS_ALL)
+#define HF_ENUM(member, last)        HF_NUMBER4(member, 0, last, UINT32_MAX)
+#define HF_ROW_REASON(member)        HF_ENUM(member, HF_REASON_COUNT - 1)
+#define HF_ROW_RESULT(member)        HF_ENUM(member, HF_RESPOND_DENIED)
+#define HF_ROW_HEALTH(member)        HF_ENUM(member, HF_HEALTH_GONE)
+#define HF_ROW_DURABILITY(member)    HF_ENUM(member, HF_DURABILITY_STRICT)
+#define HF_ROW_REDELIVER(member)     HF_ENUM(member, HF_REDELIVER_ALWAYS)
+#define HF_ROW_STATE(member)         HF_ENUM(member, HF_QUEUE_DISABLED)
+#define HF_ROW_VERBOSITY(member)     HF_ENUM(member, HF_VERBOSITY_RESET)
+#define HF_ROW_MINT_KIND(member)     HF_ENUM(member, HF_MINT_ROUTES)
+#define HF_ROW_U64(member)           HF_SIMPLE(NUMBER8, member, 0)
+#define HF_ROW_I64(member)           HF_SIMPLE(NUMBER8, member, 0)
+#define HF_ROW_BOOL(member)          HF_SIMPLE(BOOL, member, 0)
+#define HF_ROW_ID(member)            HF_SIMPLE(EXACT, member, HF_ID_BYTES)
+#define HF_ROW_KEY(member)           HF_SIMPLE(EXACT, member, HF_KEY_BYTES)
+#define HF_ROW_RECEIPT(member)       HF_SIMPLE(EXACT, member, HF_LEASE_RECEIPT_BYTES)
+#define HF_ROW_AFTER(member)         HF_SIMPLE(OPTIONAL, member, HF_ID_BYTES)
+#define HF_ROW_SLICE(member)         HF_SIMPLE(SLICE, member, 1)
+#define HF_ROW_IDS(member)           HF_SIMPLE(SLICE, member, HF_ID_BYTES)
+#define HF_ROW_SLICES(member)        HF_COUNTED(SLICES, member, NULL)
+#define HF_ROW_BROKER(member)        {HF_PLACE(ONE, member), .element = shape_broker_stat},
 #define HF_ROW(kind, member)         HF_ROW_##kind(member)
 #define HF_ROW_LIST(element, member) HF_COUNTED(LIST, member, shape_##element)
 
