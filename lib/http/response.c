@@ -11,6 +11,10 @@ struct hf_http_response {
     hf_err err; /* of a callback */
     bool is_head;
     bool is_done;
+    bool is_line_read; /* the status line has ended; the guard reads on */
+    bool is_head_read;
+    struct hf_http_limits limits;
+    struct hf_http_guard guard;
     struct hf_buf name;
     struct hf_buf value;
     struct hf_buf fields;
@@ -37,8 +41,7 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t bytes)
     return result(r, hf_buf_append(&r->value, hf_slice_of(at, bytes)));
 }
 
-/* llhttp lets folded lines and empty names pass: the name is judged here, and a fold
- * shows as CR or LF in the value. */
+/* llhttp lets empty names pass; folded lines are the guard's business. */
 static int on_value_end(llhttp_t *llhttp)
 {
     struct hf_http_response *r = llhttp->data;
@@ -90,6 +93,30 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_end,
 };
 
+/* Judges the shape of the field lines, which llhttp alone would let fold. */
+static hf_err shape_check(struct hf_http_response *r, hf_slice bytes)
+{
+    size_t consumed;
+    hf_reason reason;
+    enum hf_http_verdict verdict;
+
+    if (!r->is_line_read) {
+        size_t end = hf_slice_find(bytes, '\n');
+
+        r->is_line_read = end < bytes.bytes;
+        bytes = hf_slice_skip(bytes, end + 1);
+    }
+    if (!r->is_line_read || r->is_head_read) {
+        return HF_OK;
+    }
+    verdict = hf_http_guard_read(&r->guard, &r->limits, bytes, &consumed, &reason);
+    r->is_head_read = verdict == HF_HTTP_GUARD_END;
+    if (verdict != HF_HTTP_GUARD_BAD) {
+        return HF_OK;
+    }
+    return reason == HF_REASON_HEADER ? HF_ERR_INVALID : HF_ERR_TOO_BIG;
+}
+
 hf_err hf_http_response_new(size_t body_bytes_max, bool is_head,
                             struct hf_http_response **out)
 {
@@ -104,6 +131,11 @@ hf_err hf_http_response_new(size_t body_bytes_max, bool is_head,
     llhttp_init(&r->llhttp, HTTP_RESPONSE, &settings);
     r->llhttp.data = r;
     r->is_head = is_head;
+    r->limits = hf_http_limits_of((struct hf_http_limits){
+        .fields_bytes_max = HF_HTTP_RESPONSE_FIELDS_BYTES_MAX,
+        .fields_count_max = HF_HTTP_FIELDS_HARD_MAX,
+    });
+    hf_http_guard_init(&r->guard);
     hf_buf_init(&r->name, HF_HTTP_FIELD_BYTES);
     hf_buf_init(&r->value, HF_HTTP_FIELD_BYTES);
     hf_buf_init(&r->fields, HF_HTTP_RESPONSE_FIELDS_BYTES_MAX);
@@ -136,6 +168,10 @@ hf_err hf_http_response_feed(struct hf_http_response *response, hf_slice bytes)
     }
     if (response->is_done || bytes.bytes == 0) {
         return response->is_done ? HF_OK : HF_ERR_AGAIN;
+    }
+    response->err = shape_check(response, bytes);
+    if (response->err != HF_OK) {
+        return response->err;
     }
     error = llhttp_execute(&response->llhttp, (const char *)bytes.data, bytes.bytes);
     if (response->is_done) {
