@@ -120,10 +120,11 @@ $(BUILD)/deps.stamp: deploy/packages deploy/install-packages
 	@deploy/install-packages build
 	@touch $@
 
-$(BUILD)/deps-test.stamp: deploy/packages deploy/install-packages
+$(BUILD)/deps-test.stamp: deploy/packages deploy/install-packages \
+    | $(BUILD)/deps.stamp
 	@mkdir -p $(@D)
 	@deploy/install-packages build test
-	@touch $@ $(BUILD)/deps.stamp
+	@touch $@
 
 # ---- what other packages give
 LLHTTP := $(BUILD)/llhttp/usr/share

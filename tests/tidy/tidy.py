@@ -181,7 +181,10 @@ def header_output(root, build, path):
                f"-I{build}/llhttp/usr/share/include/llhttp", "-"]
     done = subprocess.run(command, cwd=root, input=f'#include "{path}"\n', text=True,
                           capture_output=True, check=False)
-    return "" if done.returncode == 0 else done.stderr.split("\n")[0]
+    if done.returncode == 0:
+        return ""
+    errors = [e for e in done.stderr.split("\n") if "error:" in e]
+    return (errors or [done.stderr])[0]
 
 
 def check_headers(root, build, sources, faults):
