@@ -268,8 +268,9 @@ static bool is_stripped(const struct hf_http_edge *edge, hf_slice name)
  * cheap. */
 #define CONNECTION_BYTES_MAX 1024u
 
-/* A nominated name must be a token and no end-to-end field. */
-static hf_reason nominations_check(const struct hf_http_head *head)
+/* A nominated name must be a token and no end-to-end field. *has_any becomes true when
+ * a field is nominated, beyond the options close and keep-alive. */
+static hf_reason nominations_check(const struct hf_http_head *head, bool *has_any)
 {
     size_t bytes = 0;
 
@@ -289,6 +290,8 @@ static hf_reason nominations_check(const struct hf_http_head *head)
                 has_prefix(member, HF_SLICE("content-"))) {
                 return HF_REASON_HEADER;
             }
+            *has_any |= !hf_slice_equal_nocase(member, HF_SLICE("close")) &&
+                        !hf_slice_equal_nocase(member, HF_SLICE("keep-alive"));
         }
     }
     return HF_REASON_NONE;
@@ -373,7 +376,7 @@ hf_reason hf_http_edge_fields(const struct hf_http_edge *edge,
                               const struct hf_http_client *client, struct hf_buf *out,
                               size_t *dropped_count)
 {
-    bool has_nominations;
+    bool has_nominations = false;
     hf_err err = HF_OK;
     hf_reason reason;
 
@@ -381,8 +384,7 @@ hf_reason hf_http_edge_fields(const struct hf_http_edge *edge,
     hf_check(dropped_count != NULL);
 
     *dropped_count = 0;
-    has_nominations = hf_http_head_find(head, HF_SLICE("connection")).data != NULL;
-    reason = has_nominations ? nominations_check(head) : HF_REASON_NONE;
+    reason = nominations_check(head, &has_nominations);
     if (reason == HF_REASON_NONE && client->host.bytes > 0) {
         err = hf_http_field_append(out, HF_SLICE("Host"), client->host);
     }

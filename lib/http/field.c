@@ -49,13 +49,25 @@ hf_slice hf_http_field_find(hf_slice block, hf_slice name)
 
 hf_err hf_http_field_append(struct hf_buf *block, hf_slice name, hf_slice value)
 {
-    const hf_slice parts[] = {name, HF_SLICE(": "), value, HF_SLICE("\r\n")};
-    hf_err err = HF_OK;
+    size_t bytes = name.bytes + value.bytes + 4;
+    uint8_t *to;
+    hf_err err = hf_buf_reserve(block, bytes, &to);
 
-    for (size_t i = 0; i < 4 && err == HF_OK; i++) {
-        err = hf_buf_append(block, parts[i]);
+    hf_check(name.bytes > 0);
+
+    if (err != HF_OK) {
+        return err;
     }
-    return err;
+    memcpy(to, name.data, name.bytes);
+    to += name.bytes;
+    *to++ = ':';
+    *to++ = ' ';
+    if (value.bytes > 0) {
+        memcpy(to, value.data, value.bytes);
+    }
+    memcpy(to + value.bytes, "\r\n", 2);
+    hf_buf_grown(block, bytes);
+    return HF_OK;
 }
 
 bool hf_http_list_next(hf_slice *rest, hf_slice *out)
