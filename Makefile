@@ -51,7 +51,8 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection
 HARDEN += $(if $(SANITIZE),-fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
 BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -fno-semantic-interposition \
     -pthread $(HARDEN) $(SANITIZE)
-WARN := -Wall -Wextra -Wconversion -Wshadow -Werror -Wvla -Wstrict-prototypes
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes \
+    $(if $(filter fuzz,$(MODE)),,-Werror)
 CFLAGS = $(BASE_CFLAGS) $(WARN) -I. $(EXTRA)
 LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
 LIBS := -lnng -lsodium -llmdb -lprotobuf-c -luv -lcurl -ljansson -lyaml -lseccomp -ldl
