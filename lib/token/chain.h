@@ -20,7 +20,7 @@ struct hf_revocation;
 /* What a chain is judged against; borrowed for the call. */
 struct hf_chain_context {
     const struct hf_trust *trust;
-    const struct hf_revocation *revocation; /* NULL: no list yet */
+    const struct hf_revocation *revocation; /* NULL: no list yet; else finished */
     hf_slice cluster;                       /* expected audience */
     hf_slice broker;                        /* this broker's id, for `brk`; see below */
     bool
@@ -93,7 +93,8 @@ HF_MUST_USE hf_err hf_chain_attenuate(const struct hf_attenuation *request,
                                       struct hf_attenuation_notice *notice);
 
 /* Appends what a token says, for a person or as one JSON object. Nothing is verified;
- * all text is escaped. HF_ERR_INVALID when it is no hf1 token. */
+ * all text is escaped. HF_ERR_INVALID when it is no hf1 token; `out` may then hold a
+ * part. */
 HF_MUST_USE hf_err hf_chain_inspect_text(hf_slice token, struct hf_buf *out);
 HF_MUST_USE hf_err hf_chain_inspect_json(hf_slice token, struct hf_buf *out);
 
