@@ -57,6 +57,7 @@ CFLAGS = $(BASE_CFLAGS) $(WARN) -I. $(EXTRA)
 LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
 LIBS := -lnng -lsodium -llmdb -lprotobuf-c -luv -lcurl -ljansson -lyaml -lseccomp -ldl
 
+, := ,
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1) $(2)";)
 
@@ -191,7 +192,9 @@ $(OUT)/bin/$(1): $(call objs,$(2)) $(call sees,$(3)) $(third)
 	    $$(filter %.a,$$^),$(4))
 endif
 endef
-WHOLE := -Wl,--export-dynamic
+# Handler modules call the worker library in the program, so all of it must be there.
+WHOLE := -Wl$(,)--export-dynamic $(if $(filter worker,$(UNITS)),-Wl$(,)--whole-archive \
+    $(call archive,worker) -Wl$(,)--no-whole-archive)
 $(eval $(call make_program,holdfast-frontend,frontend/main.c,frontend))
 $(eval $(call make_program,holdfast-broker,broker/main.c,broker))
 $(eval $(call make_program,holdfast-controller,controller/main.c,controller))
@@ -312,7 +315,8 @@ DEST = $(DESTDIR)$(PREFIX)
 install: all
 	install -d $(DEST)/bin $(DEST)/lib/holdfast $(DEST)/lib/pkgconfig \
 	    $(DEST)/include/holdfast $(DEST)/share/doc/holdfast/examples
-	install -m 755 $(filter-out %/holdfast-sim,$(PROGRAMS)) $(DEST)/bin
+	for f in $(filter-out %/holdfast-sim,$(PROGRAMS)); do \
+	    install -m 755 $$f $(DEST)/bin || exit 1; done
 	for f in $(MODULE_SOS); do install -m 644 $$f $(DEST)/lib/holdfast || exit 1; done
 	for f in $(filter %.so.1 %.a,$(LIBRARIES)); do \
 	    install -m 644 $$f $(DEST)/lib || exit 1; done
