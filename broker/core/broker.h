@@ -1,14 +1,14 @@
 /* The whole broker as one deterministic machine.
  *
- * broker_step takes one input and appends effects; it neither blocks, allocates, reads a
- * clock, draws entropy, logs nor fails. The shell (broker/shell.c) turns sessions, records,
- * timers and commits into inputs and carries out the effects in their order; the simulator
- * (tests/sim) does the same without a machine under it.
+ * broker_step takes one input and appends effects; it neither blocks, allocates, reads
+ * a clock, draws entropy, logs nor fails. The shell (broker/shell.c) turns sessions,
+ * records, timers and commits into inputs and carries out the effects in their order;
+ * the simulator (tests/sim) does the same without a machine under it.
  *
- * Bytes never enter: a request is a `slot`, a small stable number by which the shell keeps
- * what it has of it (head, body, response). The states of a request are drawn in
- * proto/PROTOCOL.md 4; the rules come from ARCHITECTURE.md 5 and 6 and are cited where they
- * are carried out, one file per input (on_submit.c, on_result.c, ...).
+ * Bytes never enter: a request is a `slot`, a small stable number by which the shell
+ * keeps what it has of it (head, body, response). The states of a request are drawn in
+ * proto/PROTOCOL.md 4; the rules come from ARCHITECTURE.md 5 and 6 and are cited where
+ * they are carried out, one file per input (on_submit.c, on_result.c, ...).
  */
 #ifndef HF_BROKER_CORE_BROKER_H
 #define HF_BROKER_CORE_BROKER_H
@@ -20,12 +20,18 @@
 #include "lib/base/slice.h"
 #include "lib/base/time.h"
 
-#define BROKER_QUEUE_NAME_MAX 255
-#define BROKER_BODY_WINDOW 1048576u /* initial, per (id, epoch) and direction */
+#define BROKER_QUEUE_NAME_MAX    255
+#define BROKER_BODY_WINDOW       1048576u /* initial, per (id, epoch) and direction */
 #define BROKER_RESPONSE_KEPT_MAX 1048576u
-#define BROKER_INLINE_MAX 65536u
+#define BROKER_INLINE_MAX        65536u
 
-/* Fixed at start. Every one is a configuration key of the same name (without broker_). */
+/* The body_bytes of a record written while its streamed body was still arriving (PUT,
+ * then RECOVERED): it is put again when the body is whole, and dropped when it never
+ * was. */
+#define BROKER_BODY_INCOMPLETE UINT64_MAX
+
+/* Fixed at start. Every one is a configuration key of the same name (without broker_).
+ */
 struct broker_config {
     uint32_t requests_max;   /* queued + in flight, all queues; default 2,000,000 */
     uint32_t in_flight_max;  /* leased at once; default 100,000 */
@@ -45,8 +51,8 @@ struct broker_config {
 /* Faults planted behind a test-only switch; each must be found by the simulator. */
 enum broker_plant {
     BROKER_PLANT_NONE,
-    BROKER_PLANT_ACK_BEFORE_COMMIT,   /* ACCEPTED leaves before the batch is on disk */
-    BROKER_PLANT_DROP_BEFORE_ACK,     /* the response is forgotten before RESPONSE_ACK */
+    BROKER_PLANT_ACK_BEFORE_COMMIT, /* ACCEPTED leaves before the batch is on disk */
+    BROKER_PLANT_DROP_BEFORE_ACK,   /* the response is forgotten before RESPONSE_ACK */
     BROKER_PLANT_ADOPT_WITHOUT_RECEIPT,
     BROKER_PLANT_DELIVER_UNCLAIMED
 };
@@ -72,7 +78,8 @@ struct broker_queue_policy {
     uint32_t attempts_max; /* failed ones; default 5 */
 };
 
-/* Rights of a handle; the shell has checked them against the token (SECURITY.md 2.8). */
+/* Rights of a handle; the shell has checked them against the token (SECURITY.md 2.8).
+ */
 enum broker_right {
     BROKER_RIGHT_RECEIVE = 1,
     BROKER_RIGHT_RESPOND = 2,
@@ -81,11 +88,11 @@ enum broker_right {
 };
 
 enum broker_submit_flag { /* PROTOCOL.md 3.3; equal to the wire's numbers */
-    BROKER_SUBMIT_REPEATABLE = 1,
-    BROKER_SUBMIT_ASYNC = 2,
-    BROKER_SUBMIT_STREAMED = 4,
-    BROKER_SUBMIT_REOFFER = 8,
-    BROKER_SUBMIT_ASSIGNED = 16
+                          BROKER_SUBMIT_REPEATABLE = 1,
+                          BROKER_SUBMIT_ASYNC = 2,
+                          BROKER_SUBMIT_STREAMED = 4,
+                          BROKER_SUBMIT_REOFFER = 8,
+                          BROKER_SUBMIT_ASSIGNED = 16
 };
 
 enum broker_input_type {
@@ -113,7 +120,7 @@ enum broker_input_type {
     BROKER_IN_POLICY_BEGIN, /* then one POLICY_QUEUE each, then POLICY_END: queues */
     BROKER_IN_POLICY_QUEUE, /* not named in between are on their way out */
     BROKER_IN_POLICY_END,
-    BROKER_IN_RECOVERED,     /* one stored request, in order of seq, before any session */
+    BROKER_IN_RECOVERED, /* one stored request, in order of seq, before any session */
     BROKER_IN_RECOVERED_END, /* now time runs: broker_grace starts */
     BROKER_IN_SPACE,         /* the store crossed its quota, in either direction */
     BROKER_IN_COMMITTED,     /* the batch taken last is on disk */
@@ -140,7 +147,8 @@ struct broker_input {
             hf_time deadline;
             uint64_t responded_epoch;
             uint32_t head_bytes;
-            uint64_t body_bytes; /* inline bytes, or the declared length of a streamed body */
+            uint64_t body_bytes; /* inline bytes, or the declared length of a streamed
+                                    body */
         } submit;
         struct {
             uint64_t offset; /* BODY, RESULT_BODY */
@@ -191,9 +199,11 @@ struct broker_input {
 
 /* What the shell must do, in this order. */
 enum broker_effect_type {
-    BROKER_OUT_HOLD, /* keep this input's head and body (or the stream begun) at `slot` */
-    BROKER_OUT_HOLD_BODY,     /* append this input's body piece to the request at `slot` */
-    BROKER_OUT_HOLD_RESPONSE, /* append this input's response bytes to the kept response */
+    BROKER_OUT_HOLD, /* keep this input's head and body (or the stream begun) at `slot`
+                      */
+    BROKER_OUT_HOLD_BODY, /* append this input's body piece to the request at `slot` */
+    BROKER_OUT_HOLD_RESPONSE, /* append this input's response bytes to the kept response
+                               */
     BROKER_OUT_FREE,          /* the slot ends: let go of everything */
     BROKER_OUT_DROP_RESPONSE, /* let go of a partial response; the request stays */
     BROKER_OUT_OPENED,        /* session, handle, reason */
@@ -206,14 +216,14 @@ enum broker_effect_type {
     BROKER_OUT_RESPONSE_KEPT, /* send the response kept at `slot` from its start */
     BROKER_OUT_REFUSED,       /* session, id, reason, retry_after_ms */
     BROKER_OUT_ABORT,         /* to the frontend */
-    BROKER_OUT_ASSIGN,        /* to the worker: session, handle, slot, id, epoch, attempt */
-    BROKER_OUT_CANCEL,        /* to the worker: session, id, epoch, reason */
-    BROKER_OUT_RESPOND_ACK,   /* to the worker: session, id, epoch, result */
-    BROKER_OUT_DECLARED,      /* to the worker: session, id, epoch, is_kept in `result` */
-    BROKER_OUT_WINDOW,        /* more body bytes for `session`: id, epoch, amount */
-    BROKER_OUT_VIOLATION,     /* end `session`: reason */
-    BROKER_OUT_POLICY_ACK,    /* the policy is on disk and in force: amount = version */
-    BROKER_OUT_OUTCOME        /* a request ended: slot, id, queue, reason, for log and stat */
+    BROKER_OUT_ASSIGN, /* to the worker: session, handle, slot, id, epoch, attempt */
+    BROKER_OUT_CANCEL, /* to the worker: session, id, epoch, reason */
+    BROKER_OUT_RESPOND_ACK, /* to the worker: session, id, epoch, result */
+    BROKER_OUT_DECLARED,    /* to the worker: session, id, epoch, is_kept in `result` */
+    BROKER_OUT_WINDOW,      /* more body bytes for `session`: id, epoch, amount */
+    BROKER_OUT_VIOLATION,   /* end `session`: reason */
+    BROKER_OUT_POLICY_ACK,  /* the policy is on disk and in force: amount = version */
+    BROKER_OUT_OUTCOME /* a request ended: slot, id, queue, reason, for log and stat */
 };
 
 enum broker_ack_result { BROKER_ACK_DONE, BROKER_ACK_STALE, BROKER_ACK_DENIED };
@@ -244,9 +254,10 @@ struct broker_effects {
 };
 
 /* Durable commands of one group commit (ARCHITECTURE.md 6, CLUSTER.md 1). apply() in
- * broker/store.c is a pure function of them and of what the shell keeps at the slots. */
+ * broker/store.c is a pure function of them and of what the shell keeps at the slots.
+ */
 enum broker_command_type {
-    BROKER_CMD_PUT,      /* slot, seq: the request record with its head and inline body */
+    BROKER_CMD_PUT, /* slot, seq: the request record with its head and inline body */
     BROKER_CMD_PUT_BODY, /* slot, seq, offset, bytes: pieces of a streamed body */
     BROKER_CMD_DISPATCH, /* seq, epoch, key: an unrepeatable strict request starts */
     BROKER_CMD_DROP,     /* seq: record, pieces, dispatch */
@@ -309,7 +320,8 @@ struct broker_queue_view {
 
 struct broker;
 
-/* NULL without memory. All tables are reserved here; untouched pages are not resident. */
+/* NULL without memory. All tables are reserved here; untouched pages are not resident.
+ */
 struct broker *broker_new(const struct broker_config *config);
 void broker_free(struct broker *broker);
 /* Clears `effects` and fills it. */
@@ -321,17 +333,19 @@ hf_time broker_next_deadline(const struct broker *broker);
 /* When the store thread has something to write: the past = at once. While a batch is
  * taken and not yet COMMITTED, nothing more is handed out. */
 hf_time broker_batch_due(const struct broker *broker);
-/* Moves what is due at `now` (and what rides along) into `batch`. False: nothing is due.
- * The slots named stay valid until COMMITTED{index}. */
+/* Moves what is due at `now` (and what rides along) into `batch`. False: nothing is
+ * due. The slots named stay valid until COMMITTED{index}. */
 bool broker_take_batch(struct broker *broker, hf_time now, struct broker_batch *batch);
 
 /* Reading, for the shell's store, STAT and PEEK. */
-struct broker_request_view broker_request_at(const struct broker *broker, uint32_t slot);
+struct broker_request_view broker_request_at(const struct broker *broker,
+                                             uint32_t slot);
 uint32_t broker_slot_of(const struct broker *broker, hf_id id); /* 0 = unknown */
-uint32_t broker_queues_count(const struct broker *broker); /* indexes 1..count */
+uint32_t broker_queues_count(const struct broker *broker);      /* indexes 1..count */
 bool broker_queue_at(const struct broker *broker, uint32_t index,
                      struct broker_queue_view *out); /* false: a free index */
-uint32_t broker_queue_find(const struct broker *broker, hf_slice name); /* 0 = unknown */
+uint32_t broker_queue_find(const struct broker *broker,
+                           hf_slice name); /* 0 = unknown */
 uint32_t broker_session_leases(const struct broker *broker, uint32_t session);
 /* Ids queued in `queue` after `after` (by seq order from *cursor; 0 = start), up to
  * `limit`; returns how many. */

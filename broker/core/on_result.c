@@ -1,0 +1,131 @@
+/* RESULT and RESULT_BODY: a response arrives from the holder of the lease. */
+#include "broker/core/batch.h"
+#include "broker/core/inputs.h"
+#include "broker/core/lease.h"
+#include "broker/core/request.h"
+#include "broker/core/session.h"
+
+static void result_refuse(struct broker *b, struct session *s,
+                          const struct broker_input *in, enum broker_ack_result result)
+{
+    struct broker_effect *effect = emit(b, BROKER_OUT_RESPOND_ACK);
+
+    effect->session = s->number;
+    effect->id = in->id;
+    effect->epoch = in->epoch;
+    effect->result = result;
+}
+
+static void result_is_whole(struct broker *b, struct request *r)
+{
+    r->bits |= RESPONSE_IS_WHOLE;
+    if (r->state == REQUEST_ORPHAN) {
+        return;
+    }
+    if (b->config.planted == BROKER_PLANT_DROP_BEFORE_ACK && !request_is_async(r)) {
+        request_tell_holder(b, r, BROKER_OUT_RESPOND_ACK)->result = BROKER_ACK_DONE;
+        request_end(b, r, HF_REASON_NONE);
+        return;
+    }
+    request_move(b, r, REQUEST_ANSWERED);
+    if (request_is_async(r)) {
+        wheel_disarm(b, r);
+        batch_plan_drop(b, r);
+    } else {
+        request_arm(b, r);
+    }
+}
+
+static void result_hold(struct broker *b, const struct request *r)
+{
+    struct broker_effect *effect = emit(b, BROKER_OUT_HOLD_RESPONSE);
+
+    effect->slot = request_slot(b, r);
+    effect->id = r->id;
+    effect->epoch = r->epoch;
+    effect->amount = r->stream_bytes;
+}
+
+static void result_forward(struct broker *b, struct request *r,
+                           enum broker_effect_type type)
+{
+    if (request_tell_owner(b, r, type) != &b->nobody) {
+        r->bits |= RESPONSE_IS_BEGUN;
+    }
+}
+
+void broker_on_result(struct broker *b, struct session *s,
+                      const struct broker_input *in)
+{
+    struct request *r = request_find(b, in->id);
+    enum broker_ack_result verdict = lease_verdict(b, r, s, in->epoch);
+
+    if (verdict != BROKER_ACK_DONE) {
+        result_refuse(b, s, in, verdict);
+        return;
+    }
+    if (r->bits & (RESPONSE_IS_STARTED | RESPONSE_IS_WHOLE)) {
+        session_violate(b, s, HF_REASON_PROTOCOL);
+        return;
+    }
+    r->bits |= RESPONSE_IS_STARTED;
+    r->stream_bytes = 0;
+    r->response_room = BROKER_BODY_WINDOW;
+    if (!request_is_async(r)) {
+        r->bits |= RESPONSE_IS_KEPT;
+        result_hold(b, r);
+        result_forward(b, r, BROKER_OUT_RESPONSE);
+    }
+    if (!in->u.result.is_streamed) {
+        result_is_whole(b, r);
+    }
+}
+
+/* Nobody reads it: the worker may go on at once. */
+static void result_body_async(struct broker *b, struct request *r, uint32_t bytes)
+{
+    r->response_room += bytes;
+    request_tell_holder(b, r, BROKER_OUT_WINDOW)->amount = bytes;
+}
+
+static void result_body_sync(struct broker *b, struct request *r)
+{
+    if ((r->bits & RESPONSE_IS_KEPT) && r->stream_bytes > BROKER_RESPONSE_KEPT_MAX) {
+        struct broker_effect *effect = emit(b, BROKER_OUT_DROP_RESPONSE);
+
+        effect->slot = request_slot(b, r);
+        effect->id = r->id;
+        r->bits &= (uint16_t)~RESPONSE_IS_KEPT;
+    } else if (r->bits & RESPONSE_IS_KEPT) {
+        result_hold(b, r);
+    }
+    result_forward(b, r, BROKER_OUT_RESPONSE_BODY);
+}
+
+/* A piece on a lease that is over is late, not wrong: its RESULT was refused, or CANCEL
+ * is on its way. */
+void broker_on_result_body(struct broker *b, struct session *s,
+                           const struct broker_input *in)
+{
+    struct request *r = request_find(b, in->id);
+    uint32_t bytes = in->u.body.bytes;
+
+    if (lease_verdict(b, r, s, in->epoch) != BROKER_ACK_DONE) {
+        return;
+    }
+    if ((r->bits & RESPONSE_IS_STARTED) == 0 || (r->bits & RESPONSE_IS_WHOLE) ||
+        in->u.body.offset != r->stream_bytes || bytes > r->response_room) {
+        session_violate(b, s, HF_REASON_PROTOCOL);
+        return;
+    }
+    r->stream_bytes += bytes;
+    r->response_room -= bytes;
+    if (request_is_async(r)) {
+        result_body_async(b, r, bytes);
+    } else {
+        result_body_sync(b, r);
+    }
+    if (in->u.body.is_last) {
+        result_is_whole(b, r);
+    }
+}

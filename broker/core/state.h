@@ -1,0 +1,272 @@
+/* What the broker core holds: its tables and the fields of each noun. Private to
+ * broker/core. Objects name each other by pool index (0 = none), so a request stays
+ * small and no effect can depend on a pointer.
+ *
+ * Durable fields of a request are those of struct broker_request_view; all others are
+ * rebuilt at start. */
+#ifndef HF_BROKER_CORE_STATE_H
+#define HF_BROKER_CORE_STATE_H
+
+#include "broker/core/broker.h"
+#include "broker/core/wheel.h"
+
+#include "lib/base/heap.h"
+#include "lib/base/list.h"
+#include "lib/base/map.h"
+#include "lib/base/pool.h"
+
+#define BROKER_SESSION_HANDLES_MAX 1024u  /* PROTOCOL.md 3.2 */
+#define BROKER_CREDIT_MAX          65535u /* PROTOCOL.md 3.4 */
+#define BROKER_STEP_WORK_MAX       64u /* units of deferred work of one kind in one step */
+#define BROKER_RATE_SECONDS        10u
+
+enum request_state {
+    REQUEST_FREE,
+    REQUEST_RECEIVING,   /* its streamed body is not whole */
+    REQUEST_COMMITTING,  /* whole; not deliverable before it is on disk */
+    REQUEST_READY,       /* in its queue */
+    REQUEST_DELAYED,     /* waits for its next attempt */
+    REQUEST_UNCLAIMED,   /* queued, but no frontend waits for it */
+    REQUEST_OFFERED,     /* a worker is reserved; the frontend has not noted it yet */
+    REQUEST_DISPATCHING, /* a worker is reserved; the dispatch is not on disk yet */
+    REQUEST_LEASED,
+    REQUEST_GRACE,   /* leased; waits for its holder to come back */
+    REQUEST_AWAITED, /* may run at a worker not heard of: waits for a declaration */
+    REQUEST_ORPHAN,  /* a declared lease; no frontend has offered the request yet */
+    REQUEST_ANSWERED,
+    REQUEST_ENDED, /* over; its slot is named by a batch, or its record is not dropped
+                    */
+    REQUEST_STATES
+};
+
+enum request_disk {
+    DISK_NONE,  /* no record, none coming */
+    DISK_LAZY,  /* its put waits in its queue's lazy list */
+    DISK_DUE,   /* its put waits in the list of due commands */
+    DISK_TAKEN, /* its put is in the batch being written */
+    DISK_STORED
+};
+
+enum request_bit {
+    REQUEST_IS_DUE = 1,         /* in the list of due commands */
+    REQUEST_IS_TAKEN = 2,       /* named by the batch being written */
+    REQUEST_IS_DROPPING = 4,    /* in the list of drops */
+    REQUEST_WANTS_DISPATCH = 8, /* its DISPATCH is to be written */
+    REQUEST_WANTS_PUT = 16,     /* its record changed after it was written */
+    REQUEST_IS_RECOVERED = 32,  /* from disk, and no lease known since */
+    REQUEST_IS_SUSPECT = 64,    /* may have been started under an earlier broker */
+    REQUEST_IS_BODILESS = 128,  /* re-offered; its streamed body was never sent again */
+    REQUEST_IS_LOSS_COUNTED = 256, /* its last failed attempt was a lost link */
+    REQUEST_MAY_RESPOND = 512,     /* its holder has the right */
+    RESPONSE_IS_STARTED = 1024,    /* RESULT has come on the present lease */
+    RESPONSE_IS_BEGUN = 2048,      /* some of it has gone to the frontend */
+    RESPONSE_IS_KEPT = 4096,       /* all that came so far is held at the slot */
+    RESPONSE_IS_WHOLE = 8192,
+    REQUEST_IS_TIMED = 16384 /* in the wheel */
+};
+
+struct request {
+    hf_id id;
+    uint64_t seq;
+    uint64_t epoch; /* of the latest lease */
+    hf_time enqueued;
+    hf_time deadline;
+    hf_time until;      /* end of DELAYED, GRACE, AWAITED and ORPHAN */
+    hf_time away_until; /* its frontend is away: when it is given up */
+    uint64_t body_bytes;
+    uint64_t
+        stream_bytes; /* of the request body while RECEIVING, then of the response */
+    struct link links[LINK_KINDS];
+    uint32_t head_bytes;
+    uint32_t handle;          /* the holder's number for it */
+    uint32_t unput_bytes;     /* body received, in no batch yet */
+    uint32_t ungranted_bytes; /* body received, not granted again */
+    uint32_t response_room;   /* response bytes the worker may still send */
+    uint16_t timer_slot;
+    uint16_t queue;
+    uint16_t owner; /* principal; 0 = unknown */
+    uint16_t holder;
+    uint16_t owner_session; /* 0 = away */
+    uint16_t holder_session;
+    uint16_t attempts; /* assignments */
+    uint16_t bits;     /* request_bit */
+    uint8_t failed;    /* failed attempts */
+    uint8_t flags;     /* broker_submit_flag; only the first three are kept */
+    uint8_t state;
+    uint8_t disk;
+};
+
+struct principal {
+    hf_key key;
+    uint32_t references;
+    struct request_list away; /* GRACE, and ORPHAN without a session */
+    struct hf_list sessions;
+    struct hf_list dead; /* in broker.dead: its leases end without grace */
+};
+
+struct session {
+    uint32_t number; /* the shell's; 0 = free */
+    uint16_t principal;
+    bool is_dying; /* lost; what it held is being settled */
+    bool is_draining;
+    bool is_dead; /* its process has ended: no grace */
+    hf_time renewed;
+    hf_time lost;
+    uint32_t handles_count;
+    struct hf_list handles;
+    struct hf_list peers; /* in principal.sessions */
+    struct hf_list dying; /* in broker.dying */
+    struct hf_heap_node expiry;
+    struct request_list leases;   /* OFFERED, DISPATCHING, LEASED, ORPHAN */
+    struct request_list answered; /* ANSWERED: the holder waits for RESPOND_ACK */
+    struct request_list owned;    /* what this frontend waits for */
+};
+
+struct handle {
+    struct {
+        uint32_t session; /* index */
+        uint32_t number;
+    } key;
+    uint16_t queue; /* 0 = closed by the broker; the peer may not know yet */
+    uint32_t rights;
+    uint32_t credit;
+    struct hf_list in_session;
+    struct hf_list in_queue;
+    struct hf_list takers; /* in queue.takers while it has credit */
+};
+
+struct queue {
+    uint8_t name[BROKER_QUEUE_NAME_MAX];
+    uint8_t name_bytes;                /* 0 = free */
+    bool is_removed;                   /* refuses, and goes when it is empty */
+    struct broker_queue_policy policy; /* policy.name points to `name` */
+    uint64_t policy_round;
+    struct request_list ready;
+    struct request_list waiting; /* RECEIVING, COMMITTING, DELAYED, UNCLAIMED */
+    struct request_list lazy;    /* puts that are not due */
+    struct hf_heap_node lazy_due;
+    struct hf_list handles;
+    struct hf_list takers;        /* round robin */
+    struct hf_list waiting_match; /* in broker.matchable */
+    struct hf_list removed;       /* in broker.removed */
+    uint32_t requests;            /* all that name it */
+    uint64_t depth_bytes;
+    uint64_t in_flight;
+    uint64_t idle_credit;
+    uint64_t committed;
+    uint64_t elided;
+    uint64_t accepted;
+    uint64_t answered;
+    uint64_t refused;
+    uint64_t redelivered;
+    int64_t rate_second; /* of the newest bucket */
+    uint32_t rate[BROKER_RATE_SECONDS];
+};
+
+/* What the batch being written does to one request. */
+struct taken {
+    uint32_t slot;
+    uint32_t bytes;
+    uint64_t epoch; /* of its DISPATCH; 0 = none */
+    bool is_put;
+};
+
+struct policy_change {
+    uint64_t version;
+    uint32_t session; /* the shell's number: a change outlives its session */
+    bool is_wanted;
+};
+
+struct broker {
+    struct broker_config config;
+    hf_time now;
+    struct broker_effects *out;  /* of the step under way */
+    struct broker_effect nobody; /* takes what nobody is there to read */
+    struct hf_pool requests;
+    struct hf_pool sessions;
+    struct hf_pool handles;
+    struct hf_pool principals;
+    struct hf_pool queues;
+    struct hf_map requests_by_id;
+    struct hf_map handles_by_key;
+    struct hf_map principals_by_key;
+    struct hf_map queues_by_name;
+    uint16_t *sessions_by_number;
+    uint32_t queues_count; /* highest index in use so far */
+    struct hf_list matchable;
+    struct hf_list dying;
+    struct hf_list dead;
+    struct hf_list removed;
+    struct hf_heap expiries; /* sessions */
+    struct wheel wheel;      /* requests */
+    uint64_t in_flight;
+    uint64_t epoch_counter;
+    uint64_t seq_last;
+    uint64_t random;
+    hf_time recovered; /* when broker_grace of recovered requests began */
+    bool is_recovering;
+    bool is_behind; /* the last step left work */
+    bool is_full;
+
+    struct request_list due;
+    struct request_list drops;
+    hf_time drops_since;
+    struct hf_heap lazy_queues;
+    struct taken taken[BROKER_BATCH_MAX];
+    uint32_t taken_count;
+    uint32_t taken_settled;
+    bool is_batch_out;       /* taken, not yet settled */
+    bool is_batch_committed; /* on disk; being settled */
+    uint64_t batch_index;
+
+    uint64_t policy_round;
+    bool is_policy_refused;
+    struct policy_change policy;
+    struct policy_change policy_taken;
+};
+
+static inline struct request *request_at(const struct broker *b, uint32_t slot)
+{
+    hf_check(slot >= 1 && slot <= b->requests.fresh);
+    return &((struct request *)(void *)b->requests.storage)[slot - 1];
+}
+
+static inline uint32_t request_slot(const struct broker *b, const struct request *r)
+{
+    return (uint32_t)(r - (const struct request *)(const void *)b->requests.storage) +
+           1;
+}
+
+static inline struct session *session_at(const struct broker *b, uint32_t index)
+{
+    return hf_pool_at(&b->sessions, index);
+}
+
+static inline struct principal *principal_at(const struct broker *b, uint32_t index)
+{
+    return hf_pool_at(&b->principals, index);
+}
+
+static inline struct queue *queue_at(const struct broker *b, uint32_t index)
+{
+    return hf_pool_at(&b->queues, index);
+}
+
+/* Appends an effect with nothing but its type. The step keeps room: see step_has_room.
+ */
+static inline struct broker_effect *emit(struct broker *b, enum broker_effect_type type)
+{
+    hf_check(b->out->count < BROKER_EFFECTS_MAX);
+    struct broker_effect *effect = &b->out->items[b->out->count++];
+
+    *effect = (struct broker_effect){.type = type};
+    return effect;
+}
+
+/* Deferred work goes on only while the largest unit of it fits. */
+static inline bool step_has_room(const struct broker *b)
+{
+    return b->out->count + 32 <= BROKER_EFFECTS_MAX;
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* Reading the core: for the store, STAT and PEEK. Changes nothing. */
+#include "broker/core/batch.h"
+#include "broker/core/principal.h"
+#include "broker/core/queue.h"
+#include "broker/core/request.h"
+#include "broker/core/session.h"
+
+#define PEEK_MAX 1000u /* PROTOCOL.md 3.5 */
+
+static uint32_t view_session_number(const struct broker *b, uint32_t index)
+{
+    const struct session *s = session_at(b, index);
+
+    return s == NULL || s->is_dying ? 0 : s->number;
+}
+
+/* Of an ENDED request the durable fields stay readable until its slot is freed. */
+struct broker_request_view broker_request_at(const struct broker *b, uint32_t slot)
+{
+    const struct request *r = request_at(b, slot);
+
+    hf_check(r->state != REQUEST_FREE);
+    bool is_receiving = r->state == REQUEST_RECEIVING;
+
+    return (struct broker_request_view){
+        .id = r->id,
+        .seq = r->seq,
+        .queue = r->queue,
+        .flags = r->flags,
+        .owner = principal_key_of(b, r->owner),
+        .head_bytes = r->head_bytes,
+        .body_bytes = is_receiving ? BROKER_BODY_INCOMPLETE : r->body_bytes,
+        .enqueued = r->enqueued,
+        .deadline = r->deadline,
+        .is_on_disk = batch_is_stored(r) && !is_receiving,
+        .is_leased = r->state == REQUEST_LEASED || r->state == REQUEST_GRACE ||
+                     r->state == REQUEST_ORPHAN,
+        .lease_session = view_session_number(b, r->holder_session),
+        .owner_session = view_session_number(b, r->owner_session),
+        .lease_epoch = r->epoch,
+    };
+}
+
+uint32_t broker_slot_of(const struct broker *b, hf_id id)
+{
+    const struct request *r = request_find(b, id);
+
+    return r == NULL ? 0 : request_slot(b, r);
+}
+
+uint32_t broker_queues_count(const struct broker *b)
+{
+    hf_check(b->queues_count <= b->config.queues_max);
+    return b->queues_count;
+}
+
+bool broker_queue_at(const struct broker *b, uint32_t index,
+                     struct broker_queue_view *out)
+{
+    if (index == 0 || index > b->queues_count || queue_at(b, index)->name_bytes == 0) {
+        return false;
+    }
+    const struct queue *q = queue_at(b, index);
+    const struct request *ready = request_list_first(b, &q->ready);
+    const struct request *waiting = request_list_first(b, &q->waiting);
+
+    *out = (struct broker_queue_view){
+        .name = hf_slice_of(q->name, q->name_bytes),
+        .state = q->policy.state,
+        .depth = queue_depth(q),
+        .depth_bytes = q->depth_bytes,
+        .oldest = hf_time_min(ready != NULL ? ready->enqueued : HF_TIME_NEVER,
+                              waiting != NULL ? waiting->enqueued : HF_TIME_NEVER),
+        .in_flight = q->in_flight,
+        .idle_credit = q->idle_credit,
+        .committed = q->committed,
+        .elided = q->elided,
+        .accepted = q->accepted,
+        .answered = q->answered,
+        .refused = q->refused,
+        .redelivered = q->redelivered,
+    };
+    return true;
+}
+
+uint32_t broker_queue_find(const struct broker *b, hf_slice name)
+{
+    return hf_pool_index(&b->queues, queue_find(b, name));
+}
+
+uint32_t broker_session_leases(const struct broker *b, uint32_t session)
+{
+    const struct session *s = session_find(b, session);
+
+    return s == NULL ? 0 : s->leases.count;
+}
+
+/* The requests with the lowest seq, in that order. */
+struct peek {
+    uint64_t after;
+    uint32_t limit;
+    uint32_t count;
+    const struct request *found[PEEK_MAX];
+};
+
+/* Lists are nearly in order of seq, so most requests are appended or passed over. */
+static void peek_insert(struct peek *peek, const struct request *r)
+{
+    if (r->seq <= peek->after ||
+        (peek->count == peek->limit && r->seq > peek->found[peek->count - 1]->seq)) {
+        return;
+    }
+    uint32_t place = peek->count < peek->limit ? peek->count++ : peek->count - 1;
+
+    while (place > 0 && peek->found[place - 1]->seq > r->seq) {
+        peek->found[place] = peek->found[place - 1];
+        place--;
+    }
+    peek->found[place] = r;
+}
+
+static void peek_list(const struct broker *b, struct peek *peek,
+                      const struct request_list *list)
+{
+    const struct request *r = request_list_first(b, list);
+
+    while (r != NULL) {
+        peek_insert(peek, r);
+        r = request_list_next(b, list, r);
+    }
+}
+
+uint32_t broker_peek(const struct broker *b, uint32_t queue, uint64_t *cursor,
+                     hf_id *ids, uint32_t limit)
+{
+    const struct queue *q = queue_at(b, queue);
+    struct peek peek = {.after = *cursor, .limit = limit < PEEK_MAX ? limit : PEEK_MAX};
+
+    if (q == NULL || q->name_bytes == 0 || peek.limit == 0) {
+        return 0;
+    }
+    peek_list(b, &peek, &q->ready);
+    peek_list(b, &peek, &q->waiting);
+    for (uint32_t i = 0; i < peek.count; i++) {
+        ids[i] = peek.found[i]->id;
+        *cursor = peek.found[i]->seq;
+    }
+    return peek.count;
+}
