@@ -43,11 +43,13 @@ struct hf_conf_node {
     uint32_t column;
     bool is_default;
     struct hf_conf_node *children; /* in order of the document, defaults last */
+    struct hf_conf_node *last;     /* of the children */
     struct hf_conf_node *next;
     size_t children_count;
 };
 
 #define HF_CONF_ERRORS_MAX     16
+#define HF_CONF_KEYS_MAX       16384 /* of one mapping */
 #define HF_CONF_BYTES_MAX      (4u << 20)
 #define HF_CONF_DEPTH_MAX      16
 #define HF_CONF_ERROR_TEXT_MAX 320

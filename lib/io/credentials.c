@@ -114,7 +114,8 @@ hf_err hf_credentials_parse(struct hf_credentials *credentials, hf_slice text,
     hf_check(credentials != NULL);
     while (text.bytes > 0) {
         size_t end = hf_slice_find(text, '\n');
-        hf_err err = take_line(credentials, hf_slice_trim(hf_slice_first(text, end)), error);
+        hf_err err =
+            take_line(credentials, hf_slice_trim(hf_slice_first(text, end)), error);
 
         if (err != HF_OK) {
             return err;
@@ -194,13 +195,15 @@ hf_err hf_credentials_append(const struct hf_credentials *credentials,
     return err;
 }
 
-void hf_credentials_trust(const struct hf_credentials *credentials, struct hf_trust *out)
+void hf_credentials_trust(const struct hf_credentials *credentials,
+                          struct hf_trust *out)
 {
     hf_trust_init(out);
     for (size_t i = 0; i < credentials->anchors_count; i++) {
         struct hf_trust_key key = {
             .key = credentials->anchors[i],
-            .uses = HF_KEY_USE_CAP | HF_KEY_USE_REV | HF_KEY_USE_ROUTE | HF_KEY_USE_KEYS,
+            .uses =
+                HF_KEY_USE_CAP | HF_KEY_USE_REV | HF_KEY_USE_ROUTE | HF_KEY_USE_KEYS,
             .expires_s = INT64_MAX,
         };
         hf_err err = hf_trust_add(out, &key);

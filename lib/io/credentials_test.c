@@ -46,7 +46,8 @@ static void a_package_round_trips(void **state)
     assert_true(hf_key_equal(first, second));
     assert_string_equal(b.cluster, "demo");
     assert_int_equal(b.anchors_count, 1);
-    assert_true(hf_slice_equal(hf_buf_slice(&b.token), HF_SLICE("v4.public.AAAA.BBBB")));
+    assert_true(
+        hf_slice_equal(hf_buf_slice(&b.token), HF_SLICE("v4.public.AAAA.BBBB")));
     hf_credentials_fini(&a);
     hf_credentials_fini(&b);
     hf_buf_fini(&text);
