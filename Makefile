@@ -14,7 +14,8 @@
 #   D/*.c and D/*/*.c of each directory in UNITS -> one archive per directory, without
 #     *_test.c and mains. main.c and *_main.c -> programs, once they exist.
 #   worker/modules/*.c -> build/lib/holdfast/*.so
-#   *_test.c -> build/tests/<path>, linked to what its layer may see (see sees below).
+#   *_test.c -> build/tests/<path>, linked to what its layer may see (see sees below);
+#     those in tests/ and fuzz targets to what they include.
 #   tests/D/*.c that are no test -> an archive for the tests and mains of that directory;
 #     tests/D/*_main.c -> build/tests/tests/D/*_main, helper programs of tests.
 #   tests/fuzz/fuzz_NAME.c -> libFuzzer target and, in make test, a replay of
@@ -102,8 +103,15 @@ sees_broker := broker broker/core $(ALL_LIBS)
 sees_controller := controller controller/core $(ALL_LIBS)
 sees_controller/cli := controller/cli controller controller/core $(ALL_LIBS)
 sees_worker := worker worker/core $(ALL_LIBS)
-$(foreach u,$(TEST_UNITS),$(eval sees_$(u) := $(if $(call code,$(u)),$(u)) $(UNITS)))
-sees = $(call archive,$(filter $(UNITS) $(TEST_UNITS),$(sees_$(1))))
+# Tests elsewhere are linked with what they include and what that may see.
+uses = $(sort $(patsubst %/,%,$(dir $(shell \
+    sed -n 's/^\#include "\([a-z].*\)"/\1/p' $(1)))) lib/base)
+$(foreach u,$(TEST_UNITS),$(eval uses_$(u) := $(u) $(call uses,$(wildcard $(u)/*.[ch]))))
+$(foreach u,$(TEST_UNITS),$(eval sees_$(u) := $(sort $(uses_$(u)) \
+    $(foreach d,$(uses_$(u)),$(sees_$(d)) $(uses_$(d)) \
+    $(foreach e,$(uses_$(d)),$(sees_$(e)))))))
+coded = $(foreach u,$(filter $(UNITS) $(TEST_UNITS),$(1)),$(if $(call code,$(u)),$(u)))
+sees = $(call archive,$(call coded,$(sees_$(1))))
 third = $(if $(HAS_LLHTTP),$(OBJ)/llhttp.a)
 link = $(CC) $(LDFLAGS) $(3) -o $@.$$$$ $(1) -Wl,--start-group $(2) -Wl,--end-group \
     $(LIBS) $(4) && mv $@.$$$$ $@
@@ -264,14 +272,18 @@ $(foreach u,$(TEST_UNITS),$(foreach t,$(filter %_main.c,$(call own,$(u))),\
 # A fuzz target is linked by libFuzzer in MODE=fuzz, otherwise by a driver that replays.
 ENGINE := $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o)
 FUZZ_BINS := $(FUZZ:tests/fuzz/%.c=$(OUT)/tests/fuzz/%)
-$(OUT)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(ENGINE) $(call archive,$(UNITS)) $(third)
-	$(call say,LD ,$@)mkdir -p $(@D) && $(call link,$(filter %.o,$^),$(filter %.a,$^),\
-	    $(if $(ENGINE),,-fsanitize=fuzzer))
+define make_fuzz
+$(OUT)/tests/fuzz/$(1): $(OBJ)/tests/fuzz/$(1).o $(ENGINE) $(third) $(call archive,\
+    $(call coded,$(sort $(foreach d,$(call uses,tests/fuzz/$(1).c),$(sees_$(d))))))
+	$$(call say,LD ,$$@)mkdir -p $$(@D) && $$(call link,$$(filter %.o,$$^),\
+	    $$(filter %.a,$$^),$(if $(ENGINE),,-fsanitize=fuzzer))
+endef
+$(foreach f,$(FUZZ:tests/fuzz/%.c=%),$(eval $(call make_fuzz,$(f))))
 
-CHOSEN := $(if $(T),$(foreach t,$(TEST_BINS) $(FUZZ_BINS),$(if $(findstring $(T),$(t)),\
-    $(t))),$(TEST_BINS) $(FUZZ_BINS))
-CHOSEN_SCRIPTS := $(if $(T),$(foreach t,$(SCRIPTS),$(if $(findstring $(T),$(t)),$(t))),\
-    $(SCRIPTS))
+chosen = $(if $(T),$(findstring $(T),$(1)),yes)
+CHOSEN := $(foreach t,$(patsubst $(OUT)/tests/%,%,$(TEST_BINS) $(FUZZ_BINS)),\
+    $(if $(call chosen,$(t)),$(OUT)/tests/$(t)))
+CHOSEN_SCRIPTS := $(foreach t,$(SCRIPTS),$(if $(call chosen,$(t)),$(t)))
 SIM := $(if $(T),,$(filter %/holdfast-sim,$(PROGRAMS)))
 NEEDS := $(if $(T),$(if $(CHOSEN_SCRIPTS),programs $(TOOLS)),programs $(TOOLS))
 RUN_TESTS = tests/run/suite.py --mode $(MODE) --out $(OUT) --seeds $(SEEDS) \
