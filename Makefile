@@ -167,6 +167,8 @@ $(OBJ)/lib/http/%.o: EXTRA = -isystem $(LLHTTP)/include/llhttp
 $(OBJ)/lib/http/%.o: | $(BUILD)/llhttp.stamp
 $(OBJ)/lib/wire/%.o: EXTRA = -isystem $(GEN)
 $(OBJ)/worker/%.o $(OBJ)/tests/%.o: EXTRA = -Iworker/include
+# A fuzz target is interested in what a parser does, not in its verdict.
+$(OBJ)/tests/fuzz/%.o: EXTRA = -Wno-unused-result
 
 define compile
 $(call say,CC ,$<)mkdir -p $(@D) && $(CC) $(CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) \
