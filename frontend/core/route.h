@@ -12,7 +12,7 @@
 #ifndef HF_FRONTEND_ROUTE_H
 #define HF_FRONTEND_ROUTE_H
 
-#include "frontend/core/prefix.h"
+#include "lib/base/prefix.h"
 
 #define ROUTE_PREFIXES_MAX 100000u
 #define ROUTE_SEGMENTS_MAX 255u

@@ -7,8 +7,8 @@
  * ends in `/`; must be in canonical form already: what the edge would change (dot
  * segments, `//`, escapes of unreserved characters, lower-case hex) can never match and
  * is refused */
-#ifndef HF_FRONTEND_PREFIX_H
-#define HF_FRONTEND_PREFIX_H
+#ifndef HF_BASE_PREFIX_H
+#define HF_BASE_PREFIX_H
 
 #include "lib/base/err.h"
 #include "lib/base/check.h"

@@ -1,4 +1,4 @@
-#include "frontend/core/prefix.h"
+#include "lib/base/prefix.h"
 
 #include <arpa/inet.h>
 #include <string.h>
