@@ -212,7 +212,7 @@ void *br_tick_main(void *context)
         hf_time now = hf_clock_now();
 
         if (hf_time_reached(broker_next_deadline(br->core), now)) {
-            const struct broker_input tick = {.type = BROKER_IN_TICK, .now = now};
+            struct broker_input tick = {.type = BROKER_IN_TICK, .now = now};
 
             br_step(br, &tick, NULL);
             br->tick_at = HF_TIME_ZERO;

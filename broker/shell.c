@@ -95,9 +95,12 @@ void br_unlock(struct br *br)
     } while (is_more);
 }
 
-void br_step(struct br *br, const struct broker_input *input,
-             const struct hf_record *record)
+void br_step(struct br *br, struct broker_input *input, const struct hf_record *record)
 {
+    if (hf_time_before(input->now, br->now)) {
+        input->now = br->now;
+    }
+    br->now = input->now;
     broker_step(br->core, input, &br->effects);
     for (uint32_t i = 0; i < br->effects.count; i++) {
         if (br->effects.items[i].slot > br->slots_used) {

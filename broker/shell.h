@@ -107,6 +107,7 @@ struct br {
 
     pthread_mutex_t lock;
     struct broker *core;
+    hf_time now;                   /* of the step made last */
     struct broker_effects effects; /* of the step just made */
     struct br_slot *slots;         /* requests_max + 1 */
     struct br_session *sessions;   /* sessions_max + 1 */
@@ -157,9 +158,9 @@ void br_lock(struct br *br);
  * lock and flushes the links that have new output. */
 void br_unlock(struct br *br);
 /* Steps the core and carries out the effects; `record` is the input's, or NULL. Under the
- * lock. */
-void br_step(struct br *br, const struct broker_input *input,
-             const struct hf_record *record);
+ * lock. Raises input->now where another thread's input has come in between: the core's time
+ * never runs backwards. */
+void br_step(struct br *br, struct broker_input *input, const struct hf_record *record);
 
 /* perform.c: one effect of the step just made. */
 void br_perform(struct br *br, const struct broker_effect *effect,

@@ -388,13 +388,13 @@ static void batch_settle_one(struct broker *b, const struct taken *taken)
 
 static void batch_settle_policy(struct broker *b)
 {
-    if (b->policy_taken.is_wanted) {
+    if (b->policy_taken.is_wanted && b->policy_taken.session != 0) {
         struct broker_effect *effect = emit(b, BROKER_OUT_POLICY_ACK);
 
         effect->session = b->policy_taken.session;
         effect->amount = b->policy_taken.version;
-        b->policy_taken.is_wanted = false;
     }
+    b->policy_taken.is_wanted = false;
 }
 
 bool batch_settle(struct broker *b)

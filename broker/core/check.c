@@ -100,8 +100,9 @@ static void check_request(const struct broker *b, const struct request *r,
     hf_check(r->owner_session != 0 || (r->bits & (REQUEST_IS_TIMED | REQUEST_IS_DUE)) ||
              request_is_async(r) || r->away_until.us == HF_TIME_NEVER.us);
     hf_check(r->state != REQUEST_READY || !request_is_unclaimed(r) || is_planted);
-    hf_check(r->state != REQUEST_READY || !request_is_strict(b, r) ||
-             r->disk == DISK_STORED || r->disk == DISK_NONE || r->disk == DISK_LAZY);
+    /* A policy may change what sync requests need, never what was promised. */
+    hf_check(r->state != REQUEST_READY || !request_is_async(r) ||
+             r->disk == DISK_STORED);
 }
 
 static void check_requests(const struct broker *b, struct tally *tally)

@@ -2,6 +2,7 @@
  * session 0 it is the stored policy read at start: in force without a command. */
 #include "broker/core/inputs.h"
 #include "broker/core/queue.h"
+#include "broker/core/session.h"
 
 void broker_on_policy_begin(struct broker *b, const struct broker_input *in)
 {
@@ -39,16 +40,17 @@ void broker_on_policy_end(struct broker *b, const struct broker_input *in)
     if (in->session == 0) {
         return;
     }
-    if (b->is_policy_refused) {
-        struct broker_effect *effect = emit(b, BROKER_OUT_VIOLATION);
+    struct session *s = session_find(b, in->session);
 
-        effect->session = in->session;
-        effect->reason = HF_REASON_LIMIT;
+    if (b->is_policy_refused) {
+        if (s != NULL) {
+            session_violate(b, s, HF_REASON_LIMIT);
+        }
         return;
     }
     b->policy = (struct policy_change){
         .version = in->u.revision.version,
-        .session = in->session,
+        .session = s != NULL ? in->session : 0,
         .is_wanted = true,
     };
 }

@@ -45,6 +45,12 @@ void session_lose(struct broker *b, struct session *s)
     s->is_dying = true;
     s->lost = b->now;
     b->sessions_by_number[s->number] = 0;
+    if (b->policy.session == s->number) {
+        b->policy.session = 0;
+    }
+    if (b->policy_taken.session == s->number) {
+        b->policy_taken.session = 0;
+    }
     hf_heap_remove(&b->expiries, &s->expiry);
     hf_list_remove(&s->peers);
     while (!hf_list_is_empty(&s->handles)) {

@@ -173,7 +173,7 @@ struct taken {
 
 struct policy_change {
     uint64_t version;
-    uint32_t session; /* the shell's number: a change outlives its session */
+    uint32_t session; /* the number to tell; 0 once that session is lost */
     bool is_wanted;
 };
 
