@@ -7,7 +7,8 @@
 #   make asan | tsan          the tests under ASan + UBSan, or TSan
 #   make sim SEED=n | SEEDS=n one seed, or seeds 1..n
 #   make fuzz SECONDS=600 TARGET=name    libFuzzer; all targets without TARGET
-#   make bench | tidy | format | install (PREFIX, DESTDIR) | deps | clean
+#   make format  lays out all sources, with T=lib/http those whose path contains that
+#   make bench | tidy | install (PREFIX, DESTDIR) | deps | clean
 #   V=1 shows commands, JOBS=n builds n at a time, BUILD=dir builds elsewhere.
 #
 # Files are found by wildcard:
@@ -315,12 +316,15 @@ run: all
 	$(Q)$(OUT)/bin/holdfast up deploy/examples/quickstart.yaml
 
 # ---- style
-SOURCES = $(sort $(shell git ls-files -co --exclude-standard '*.c' '*.h'))
+SOURCES = $(foreach f,$(sort $(shell git ls-files -co --exclude-standard '*.c' '*.h')),\
+    $(if $(call chosen,$(f)),$(f)))
 tidy: $(BUILD)/deps-test.stamp $(BUILD)/llhttp.stamp \
     $(if $(PROTO),$(GEN)/holdfast.pb-c.stamp)
-	@tests/tidy/selftest.py
-	@tests/tidy/tidy.py --build $(BUILD)
-	@clang-format --dry-run -Werror $(SOURCES) && echo "format: clean"
+	@status=0; \
+	tests/tidy/selftest.py || status=1; \
+	tests/tidy/tidy.py --build $(BUILD) || status=1; \
+	tests/tidy/format.sh $(SOURCES) || status=1; \
+	exit $$status
 format: $(BUILD)/deps-test.stamp
 	@clang-format -i $(SOURCES)
 
