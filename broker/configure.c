@@ -16,6 +16,7 @@
 
 struct posted {
     struct br *br;
+    uint32_t session; /* it came from; may be gone meanwhile */
     uint16_t type;
     uint32_t meta_bytes;
     uint32_t body_bytes;
@@ -73,8 +74,8 @@ static bool submit_parts(struct br *br, hf_slice all)
     return true;
 }
 
-/* Under the lock, or before threads exist. */
-static void submit_policy(struct br *br, uint64_t version, hf_slice all)
+/* Under the lock. Session 0: the policy is the stored one, and needs no command. */
+static void submit_policy(struct br *br, uint32_t session, hf_slice all)
 {
     struct broker_input input = {.type = BROKER_IN_POLICY_BEGIN, .now = hf_clock_now()};
     struct br_blob *blob = br_blob_new(all);
@@ -84,14 +85,15 @@ static void submit_policy(struct br *br, uint64_t version, hf_slice all)
     }
     br_blob_unref(br->policy);
     br->policy = blob;
-    input.u.revision.version = version;
+    input.session = session;
+    input.u.revision.version = hf_get_be64(all.data);
     br_step(br, &input, NULL);
     (void)submit_parts(br, hf_slice_of(blob->data + 8, blob->bytes - 8));
     input.type = BROKER_IN_POLICY_END;
     br_step(br, &input, NULL);
 }
 
-static void take_policy(struct br *br, hf_slice meta)
+static void take_policy(struct br *br, uint32_t session, hf_slice meta)
 {
     struct br_arriving *a = br->arriving;
     struct hf_arena arena;
@@ -124,7 +126,7 @@ static void take_policy(struct br *br, hf_slice meta)
         return;
     }
     br_lock(br);
-    submit_policy(br, a->policy_version, hf_buf_slice(&a->policy));
+    submit_policy(br, session, hf_buf_slice(&a->policy));
     br_unlock(br);
 }
 
@@ -194,7 +196,7 @@ static void carry_out(void *context)
 
     switch (p->type) {
     case HF_RECORD_POLICY:
-        take_policy(p->br, meta);
+        take_policy(p->br, p->session, meta);
         break;
     case HF_RECORD_SNAPSHOT:
         br_snapshot_take(p->br, meta, body);
@@ -217,6 +219,7 @@ void br_configure(struct br *br, uint32_t session, const struct hf_record *recor
         br_fail_stop("no memory for a configuration record");
     }
     p->br = br;
+    p->session = session;
     p->type = record->type;
     p->meta_bytes = (uint32_t)record->meta.bytes;
     p->body_bytes = (uint32_t)record->body.bytes;
@@ -241,7 +244,8 @@ static hf_err restore_policy(struct br *br)
     hf_buf_init(&value, POLICY_BYTES_MAX);
     err = br_store_meta_get(br->store, "policy", &value);
     if (err == HF_OK && hf_buf_bytes(&value) >= 8) {
-        submit_policy(br, hf_get_be64(hf_buf_slice(&value).data), hf_buf_slice(&value));
+        submit_policy(br, 0, hf_buf_slice(&value));
+        br->policy_version = hf_get_be64(hf_buf_slice(&value).data);
     }
     hf_buf_fini(&value);
     return err == HF_ERR_NOT_FOUND ? HF_OK : err;

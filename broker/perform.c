@@ -246,11 +246,7 @@ static void perform_outcome(const struct broker_effect *effect)
 static void perform_policy_ack(struct br *br, const struct broker_effect *effect)
 {
     br->policy_version = effect->amount;
-    for (uint32_t i = 1; i < br->sessions_fresh; i++) {
-        if (br->sessions[i].role == HF_ROLE_CONTROLLER) {
-            SEND(br, i, POLICY_ACK, policy_ack, .version = effect->amount);
-        }
-    }
+    SEND(br, effect->session, POLICY_ACK, policy_ack, .version = effect->amount);
     HF_INFO("policy in force", hf_log_int("version", (int64_t)effect->amount));
 }
 
