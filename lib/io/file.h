@@ -35,8 +35,15 @@ HF_MUST_USE hf_err hf_spool_read(const struct hf_spool *spool, uint64_t offset,
  * links. */
 struct hf_file_watch;
 
-HF_MUST_USE hf_err hf_file_watch_open(struct hf_loop *loop, const char *path,
-                                      int64_t every_ms, hf_loop_fn fn, void *ctx,
+struct hf_file_watch_config {
+    const char *path; /* copied */
+    int64_t every_ms;
+    hf_loop_fn fn;
+    void *ctx;
+};
+
+HF_MUST_USE hf_err hf_file_watch_open(struct hf_loop *loop,
+                                      const struct hf_file_watch_config *config,
                                       struct hf_file_watch **out);
 void hf_file_watch_close(struct hf_file_watch *watch);
 

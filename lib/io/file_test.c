@@ -122,14 +122,16 @@ static void note_change(void *ctx)
 
 static void watch_notices_a_replacement(void **state)
 {
+    struct hf_file_watch_config config = {.every_ms = 5, .fn = note_change};
     struct hf_file_watch *watch;
     struct hf_loop *loop;
 
     (void)state;
     assert_int_equal(hf_file_replace(path("w"), HF_SLICE("1"), 0600), HF_OK);
     assert_int_equal(hf_loop_new(&loop), HF_OK);
-    assert_int_equal(hf_file_watch_open(loop, path("w"), 5, note_change, loop, &watch),
-                     HF_OK);
+    config.path = path("w");
+    config.ctx = loop;
+    assert_int_equal(hf_file_watch_open(loop, &config, &watch), HF_OK);
     assert_int_equal(hf_file_replace(path("w"), HF_SLICE("2"), 0600), HF_OK);
 
     hf_loop_run(loop);

@@ -59,29 +59,30 @@ static void on_tick(void *ctx)
     }
 }
 
-hf_err hf_file_watch_open(struct hf_loop *loop, const char *path, int64_t every_ms,
-                          hf_loop_fn fn, void *ctx, struct hf_file_watch **out)
+hf_err hf_file_watch_open(struct hf_loop *loop,
+                          const struct hf_file_watch_config *config,
+                          struct hf_file_watch **out)
 {
     struct hf_file_watch *watch = calloc(1, sizeof *watch);
     hf_err err;
 
-    hf_check(fn != NULL && every_ms > 0);
+    hf_check(config->fn != NULL && config->every_ms > 0);
     if (watch == NULL) {
         return HF_ERR_NO_MEMORY;
     }
-    if (snprintf(watch->path, sizeof watch->path, "%s", path) >= PATH_BYTES) {
+    if (snprintf(watch->path, sizeof watch->path, "%s", config->path) >= PATH_BYTES) {
         free(watch);
         return HF_ERR_INVALID;
     }
-    watch->fn = fn;
-    watch->ctx = ctx;
-    watch->seen = look(path);
+    watch->fn = config->fn;
+    watch->ctx = config->ctx;
+    watch->seen = look(watch->path);
     err = hf_timer_open(loop, on_tick, watch, &watch->timer);
     if (err != HF_OK) {
         free(watch);
         return err;
     }
-    hf_timer_set_every_ms(watch->timer, every_ms);
+    hf_timer_set_every_ms(watch->timer, config->every_ms);
     *out = watch;
     return HF_OK;
 }

@@ -202,37 +202,43 @@ static void peers_killed_in_mid_traffic_leave_nothing_behind(void **state)
     pair_close(&pair);
 }
 
+static void send_burst(struct pair *pair)
+{
+    struct hf_link *link;
+
+    pthread_mutex_lock(&pair->client.lock);
+    link = hf_link_ref(pair->client.link);
+    pthread_mutex_unlock(&pair->client.lock);
+    for (int i = 0; i < 16 && send_body(link, 3, 512) == HF_OK; i++) {
+    }
+    hf_link_flush(link);
+    hf_link_unref(link);
+}
+
+static void restart_under_traffic(struct pair *pair, int count)
+{
+    pair->server.echoes = true;
+    pair->client.echoes = true;
+    pair_open(pair);
+    pair->server_config.address = pair->address;
+    for (int i = 0; i < count; i++) {
+        send_burst(pair);
+        hf_link_listener_close(pair->listener);
+        assert_true(wait_for(&pair->client, &pair->client.downs, i + 1));
+        pair_listen(pair);
+        assert_true(wait_for(&pair->client, &pair->client.ups, i + 2));
+    }
+}
+
 /* The far end comes and goes under a dialer with traffic (PERFORMANCE.md 3.3). */
 static void dialer_survives_a_listener_that_restarts_under_traffic(void **state)
 {
-    long count = storm_count() / 20;
-    struct pair pair;
-
     (void)state;
     for (size_t w = 1; w < 4; w += 2) {
-        pair_init(&pair, &ways[w]);
-        pair.server.echoes = true;
-        pair.client.echoes = true;
-        pair_open(&pair);
-        pair.server_config.address = pair.address;
-        for (long i = 0; i < count; i++) {
-            struct hf_link *link;
+        struct pair pair;
 
-            pthread_mutex_lock(&pair.client.lock);
-            link = hf_link_ref(pair.client.link);
-            pthread_mutex_unlock(&pair.client.lock);
-            for (int n = 0; n < 16; n++) {
-                if (send_body(link, 3, 512) != HF_OK) {
-                    break;
-                }
-            }
-            hf_link_flush(link);
-            hf_link_unref(link);
-            hf_link_listener_close(pair.listener);
-            assert_true(wait_for(&pair.client, &pair.client.downs, (int)i + 1));
-            pair_listen(&pair);
-            assert_true(wait_for(&pair.client, &pair.client.ups, (int)i + 2));
-        }
+        pair_init(&pair, &ways[w]);
+        restart_under_traffic(&pair, (int)(storm_count() / 20));
         pair_close(&pair);
     }
 }
