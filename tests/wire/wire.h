@@ -52,5 +52,6 @@ int wire_policy(int argc, char **argv);
 int wire_enqueue(int argc, char **argv);
 int wire_list(int argc, char **argv);
 int wire_work(int argc, char **argv);
+int wire_routes(int argc, char **argv);
 
 #endif

@@ -70,6 +70,17 @@ static hf_err write_package(const char *directory, const struct part *part,
     return err;
 }
 
+/* For documents that only an issuer signs (wire_routes.c). */
+static hf_err write_issuer(const char *directory, const struct hf_secret *issuer)
+{
+    char path[512];
+    char text[HF_SECRET_TEXT_BYTES + 1];
+
+    (void)snprintf(path, sizeof path, "%s/issuer.key", directory);
+    hf_secret_text(issuer, text);
+    return hf_file_replace(path, hf_slice_of_cstr(text), 0600);
+}
+
 int wire_issue(int argc, char **argv)
 {
     struct hf_secret *issuer = NULL;
@@ -77,6 +88,9 @@ int wire_issue(int argc, char **argv)
 
     for (size_t i = 0; err == HF_OK && i < sizeof parts / sizeof parts[0]; i++) {
         err = write_package(argv[0], &parts[i], issuer);
+    }
+    if (err == HF_OK) {
+        err = write_issuer(argv[0], issuer);
     }
     hf_secret_free(issuer);
     if (err != HF_OK) {

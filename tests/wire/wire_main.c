@@ -12,7 +12,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"issue", wire_issue}, {"policy", wire_policy}, {"enqueue", wire_enqueue},
-    {"list", wire_list},   {"work", wire_work},
+    {"list", wire_list},   {"work", wire_work},     {"routes", wire_routes},
 };
 
 int main(int argc, char **argv)
