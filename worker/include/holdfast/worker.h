@@ -139,6 +139,10 @@ uint64_t hf_request_epoch(const struct hf_request *request);
 /* Until the client gets a 504; 0 when it is over. */
 int64_t hf_time_left_ms(const struct hf_request *request);
 
+/* One pointer of yours per request, NULL at first. The library does not look at it. */
+void hf_request_set_user(struct hf_request *request, void *user);
+void *hf_request_user(const struct hf_request *request);
+
 /* The whole body, when it was waited for; else, and without a body, empty. */
 struct hf_view hf_request_body(const struct hf_request *request);
 uint64_t hf_request_body_bytes(const struct hf_request *request);
@@ -147,7 +151,7 @@ uint64_t hf_request_body_bytes(const struct hf_request *request);
 enum hf_status hf_read_body(struct hf_request *request, void *to, size_t bytes,
                             size_t *read_bytes);
 
-struct hf_response {
+struct hf_answer {
     int status;         /* 200..599 */
     const char *fields; /* lines "Name: value\r\n"; NULL = none. Length, framing,
                            Connection, Date and Server are the frontend's own */
@@ -163,10 +167,12 @@ struct hf_response {
 #define HF_SEND_DISCONNECT 2u /* hf_send_body only: break the response off */
 
 /* Begins the answer, and without HF_SEND_MORE ends the request. Everything is copied.
+ * The body of an answer to HEAD, or with status 204 or 304, is left out (its length is
+ * still declared for HEAD).
  * OK; INVALID (a bad status or field: nothing was sent); TOO_BIG; NO_MEMORY; CANCELLED
  * (without HF_SEND_MORE the request is ended all the same). */
 enum hf_status hf_send_response(struct hf_request *request,
-                                const struct hf_response *response, unsigned flags);
+                                const struct hf_answer *answer, unsigned flags);
 /* More of the body; bytes may be 0. Without HF_SEND_MORE it ends the request. Waits
  * while the client is slow; with threads = 0 it takes what it can into *accepted_bytes,
  * and ends the request only when that is everything: else WAIT, on_writable follows,

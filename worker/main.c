@@ -1,0 +1,604 @@
+/* holdfast-worker: serves queues by a handler module or by a bridge to an HTTP app. */
+#include "worker/app.h"
+#include "worker/bridge.h"
+#include "worker/module.h"
+#include "worker/shell.h"
+
+#include "lib/base/text.h"
+#include "lib/io/admin.h"
+#include "lib/io/clock.h"
+#include "lib/io/flags.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+static const struct hf_flag flags_table[] = {
+    {"broker", "ADDRESS", NULL,
+     "A broker to dial, tcp://HOST:PORT or ipc:///path; up to 16 times.", true},
+    {"queue", "NAME", NULL, "A queue to serve; up to 16 times.", true},
+    {"key", "FILE", NULL, "The holder's key, as `holdfast key gen` writes it.", false},
+    {"token", "FILE", NULL, "The token for that key; read again when the file changes.",
+     false},
+    {"anchor", "FILE", NULL,
+     "The cluster's public key, if no other file has an anchor= line.", false},
+    {"cluster", "NAME", NULL, "The cluster, if no file has a cluster= line.", false},
+    {"package-fd", "N", NULL,
+     "Read key=, token=, anchor= and cluster= lines from this descriptor.", false},
+    {"module", "NAME", NULL, "A handler module: a path, or `echo`.", false},
+    {"module-config", "TEXT", "", "Handed to the module.", false},
+    {"upstream", "URL", NULL,
+     "Bridge to the app at http://ADDRESS:PORT or unix:/path. `{port}` stands for a "
+     "free port, here and in the command.",
+     false},
+    {"upstream-timeout", "DURATION", "0",
+     "How long the app may take for an answer; 0 leaves it to the deadline.", false},
+    {"app-dir", "DIRECTORY", NULL, "Where the command runs.", false},
+    {"app-env", "NAME=VALUE", NULL, "Added to the command's environment.", true},
+    {"concurrency", "N", "1", "Requests at once for each queue.", false},
+    {"name", "NAME", "worker", "Shown in status.", false},
+    {"admin", "ADDRESS", NULL,
+     "Serve /livez, /readyz and /metrics at IP:PORT or unix:/path.", false},
+    {"log-format", "FORMAT", "logfmt", "logfmt or json.", false},
+};
+
+static const struct hf_program program = {
+    .name = "holdfast-worker",
+    .summary = "answers HTTP requests held by Holdfast",
+    .usage = "--broker ADDRESS --queue NAME --key FILE --token FILE "
+             "(--module NAME | --upstream URL) [flags] [--command ARGV...]",
+    .description =
+        "Dials brokers, takes requests from its queues and answers them: with a "
+        "handler "
+        "module (a shared object, see holdfast/worker.h), or by asking any HTTP/1.1 "
+        "app.\n"
+        "\n"
+        "Everything after --command (or --) is the app's own command. It is started, "
+        "watched, restarted when it ends, and ended with this program. Requests are "
+        "taken only while the app accepts connections.\n"
+        "\n"
+        "On SIGTERM or SIGINT it takes nothing new, finishes what it holds within 90 "
+        "s, "
+        "and leaves.",
+    .flags = flags_table,
+    .flags_count = sizeof flags_table / sizeof flags_table[0],
+    .section = 8,
+};
+
+#define ENVIRONMENT_MAX 64
+
+struct daemon {
+    struct hf_flags flags;
+    struct hf_credentials credentials;
+    struct hf_worker *worker;
+    struct wk_module module;
+    struct wk_bridge *bridge;
+    struct wk_app *app;
+    struct wk_app_config app_config;
+    struct hf_admin *admin;
+    struct hf_signal *signals[2];
+    uint64_t concurrency;
+    int64_t upstream_timeout_ms;
+    const char *brokers[WK_BROKERS_MAX];
+    size_t brokers_count;
+    char upstream[WK_UPSTREAM_BYTES];
+    char address[WK_UPSTREAM_BYTES];
+    const char *command[WK_APP_ARGUMENTS_MAX + 1];
+    const char *environment[ENVIRONMENT_MAX + 1];
+    char *texts[WK_APP_ARGUMENTS_MAX]; /* of command, where {port} was replaced */
+    bool is_app_ready;
+};
+
+static int complain(const char *text)
+{
+    fprintf(stderr, "holdfast-worker: %s\n", text);
+    return 2;
+}
+
+/* "--command" is the last flag: what follows is the app's. */
+static void split_command(int argc, char **argv)
+{
+    static char separator[] = "--";
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--command") == 0) {
+            argv[i] = separator;
+        }
+        if (strcmp(argv[i], "--") == 0) {
+            return;
+        }
+    }
+}
+
+static bool read_lines(struct hf_credentials *credentials, const char *path)
+{
+    const char *error = NULL;
+
+    if (path == NULL || hf_credentials_read(credentials, path, &error) == HF_OK) {
+        return true;
+    }
+    fprintf(stderr, "holdfast-worker: %s: %s\n", path,
+            error == NULL ? "the file cannot be read" : error);
+    return false;
+}
+
+/* An anchor file holds an anchor= line or the bare public key. */
+static bool read_anchor(struct hf_credentials *credentials, const char *path)
+{
+    struct hf_buf text;
+    struct hf_buf line;
+    const char *error = NULL;
+
+    if (path == NULL) {
+        return true;
+    }
+    hf_buf_init(&text, HF_CREDENTIALS_BYTES_MAX);
+    hf_buf_init(&line, HF_CREDENTIALS_BYTES_MAX + 16);
+
+    bool is_good = hf_file_read(path, &text) == HF_OK;
+    hf_slice have = hf_buf_slice(&text);
+
+    if (is_good && hf_slice_starts_with(have, HF_SLICE("k4.public."))) {
+        is_good = hf_buf_append_cstr(&line, "anchor=") == HF_OK;
+    }
+    is_good = is_good && hf_buf_append(&line, have) == HF_OK &&
+              hf_credentials_parse(credentials, hf_buf_slice(&line), &error) == HF_OK;
+    hf_buf_fini(&text);
+    hf_buf_fini(&line);
+    if (!is_good) {
+        fprintf(stderr, "holdfast-worker: %s: %s\n", path,
+                error == NULL ? "the file cannot be read" : error);
+    }
+    return is_good;
+}
+
+static bool read_package(struct hf_credentials *credentials, const char *number)
+{
+    uint64_t fd = 0;
+    const char *error = "not a number";
+
+    if (number == NULL) {
+        return true;
+    }
+    if (hf_text_parse_u64(hf_slice_of_cstr(number), 1023, &fd) == HF_OK &&
+        hf_credentials_read_fd(credentials, (int)fd, &error) == HF_OK) {
+        (void)close((int)fd);
+        return true;
+    }
+    fprintf(stderr, "holdfast-worker: --package-fd %s: %s\n", number, error);
+    return false;
+}
+
+static bool read_credentials(struct daemon *d)
+{
+    struct hf_credentials *credentials = &d->credentials;
+    const char *cluster = hf_flags_get(&d->flags, "cluster");
+
+    if (!read_package(credentials, hf_flags_get(&d->flags, "package-fd")) ||
+        !read_lines(credentials, hf_flags_get(&d->flags, "key")) ||
+        !read_lines(credentials, hf_flags_get(&d->flags, "token")) ||
+        !read_anchor(credentials, hf_flags_get(&d->flags, "anchor"))) {
+        return false;
+    }
+    if (cluster != NULL) {
+        (void)snprintf(credentials->cluster, sizeof credentials->cluster, "%s",
+                       cluster);
+    }
+    if (credentials->secret == NULL || hf_buf_bytes(&credentials->token) == 0) {
+        (void)complain("no key or no token. Make them with\n"
+                       "  holdfast key gen > worker.key\n"
+                       "  holdfast token mint --for KEY --queue QUEUE --op "
+                       "receive,respond > worker.token\n"
+                       "and give --key worker.key --token worker.token");
+        return false;
+    }
+    if (credentials->anchors_count == 0) {
+        (void)complain("no anchor: which issuer may a broker's token be signed by? Use "
+                       "the file that `holdfast token mint` wrote (it has an anchor= "
+                       "line), or give --anchor FILE with the cluster's public key");
+        return false;
+    }
+    if (credentials->cluster[0] == '\0') {
+        (void)complain(
+            "no cluster: give --cluster NAME, or a file with a cluster= line");
+        return false;
+    }
+    return true;
+}
+
+/* A port that was free a moment ago; the app binds it. */
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    unsigned port = 0;
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &bytes) == 0) {
+        port = ntohs(address.sin_port);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return port;
+}
+
+/* A copy with every "{port}" replaced; NULL without memory. */
+static char *with_port(const char *text, unsigned port)
+{
+    size_t room = strlen(text) + 1;
+    char *out = calloc(1, room);
+    size_t at = 0;
+
+    while (out != NULL && *text != '\0') {
+        if (strncmp(text, "{port}", 6) == 0) {
+            /* Five digits at most take the place of six characters. */
+            at += (size_t)snprintf(out + at, room - at, "%u", port);
+            text += 6;
+        } else {
+            out[at++] = *text++;
+        }
+    }
+    return out;
+}
+
+static bool prepare_app(struct daemon *d)
+{
+    const char *upstream = hf_flags_get(&d->flags, "upstream");
+    unsigned port = free_port();
+    char *text = with_port(upstream, port);
+    bool is_good = text != NULL && strlen(text) < sizeof d->upstream;
+
+    if (is_good) {
+        (void)snprintf(d->upstream, sizeof d->upstream, "%s", text);
+        is_good = wk_bridge_address(d->upstream, d->address);
+    }
+    free(text);
+    if (!is_good) {
+        (void)complain("--upstream: expected http://ADDRESS:PORT or unix:/path");
+        return false;
+    }
+    for (size_t i = 0; i < d->flags.arguments_count; i++) {
+        d->texts[i] = with_port(d->flags.arguments[i], port);
+        d->command[i] = d->texts[i];
+    }
+    for (size_t i = 0; i < ENVIRONMENT_MAX; i++) {
+        d->environment[i] = hf_flags_at(&d->flags, "app-env", i);
+    }
+    return true;
+}
+
+static bool read_numbers(struct daemon *d)
+{
+    if (hf_text_parse_u64(hf_slice_of_cstr(hf_flags_get(&d->flags, "concurrency")),
+                          65535, &d->concurrency) != HF_OK ||
+        d->concurrency == 0) {
+        (void)complain("--concurrency: expected 1 to 65535");
+        return false;
+    }
+    if (hf_text_parse_duration_ms(
+            hf_slice_of_cstr(hf_flags_get(&d->flags, "upstream-timeout")),
+            &d->upstream_timeout_ms) != HF_OK) {
+        (void)complain("--upstream-timeout: expected a duration such as 30s");
+        return false;
+    }
+    return true;
+}
+
+static bool read_flags(struct daemon *d)
+{
+    bool has_module = hf_flags_has(&d->flags, "module");
+    const char *broker;
+
+    if (has_module == hf_flags_has(&d->flags, "upstream")) {
+        (void)complain("give either --module NAME or --upstream URL (see --help)");
+        return false;
+    }
+    if (has_module && d->flags.arguments_count > 0) {
+        (void)complain("--command goes with --upstream, not with --module");
+        return false;
+    }
+    for (size_t i = 0; (broker = hf_flags_at(&d->flags, "broker", i)) != NULL; i++) {
+        if (i == WK_BROKERS_MAX) {
+            (void)complain("--broker: at most 16");
+            return false;
+        }
+        d->brokers[d->brokers_count++] = broker;
+    }
+    if (d->brokers_count == 0 || !hf_flags_has(&d->flags, "queue")) {
+        (void)complain("give --broker ADDRESS and --queue NAME (see --help)");
+        return false;
+    }
+    return read_numbers(d) && (has_module || prepare_app(d));
+}
+
+static void on_refused(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    if (d->app != NULL) {
+        wk_app_suspect(d->app);
+    }
+}
+
+static void on_app_ready(void *ctx, bool is_ready)
+{
+    struct daemon *d = ctx;
+
+    d->is_app_ready = is_ready;
+    d->worker->health = is_ready ? HF_HEALTH_WELL : HF_HEALTH_UNWELL;
+    wk_set_ready(d->worker, is_ready);
+}
+
+static void on_app_pid(void *ctx, pid_t pid)
+{
+    struct daemon *d = ctx;
+
+    d->worker->app_pid = pid;
+    (void)pthread_mutex_lock(&d->worker->lock);
+    wk_introduce(d->worker);
+    (void)pthread_mutex_unlock(&d->worker->lock);
+    wk_flush(d->worker);
+}
+
+static bool open_handler(struct daemon *d, struct hf_worker_options *options,
+                         struct wk_setup *setup)
+{
+    struct wk_bridge_config config = {.upstream = d->upstream,
+                                      .concurrency = (uint32_t)d->concurrency,
+                                      .timeout_ms = d->upstream_timeout_ms,
+                                      .on_refused = on_refused,
+                                      .ctx = d};
+
+    if (hf_flags_has(&d->flags, "upstream")) {
+        if (wk_bridge_open(&config, &d->bridge) != HF_OK) {
+            return false;
+        }
+        setup->mode = WK_LOOP;
+        options->handler = &wk_bridge_handler;
+        options->ctx = d->bridge;
+        return true;
+    }
+    if (!wk_module_open(hf_flags_get(&d->flags, "module"),
+                        hf_flags_get(&d->flags, "module-config"), &d->module)) {
+        return false;
+    }
+    setup->mode = d->module.table->threads > 0 ? WK_POOL : WK_INLINE;
+    options->threads = d->module.table->threads;
+    options->handler = &d->module.table->handler;
+    options->ctx = d->module.ctx;
+    return true;
+}
+
+static enum hf_status open_worker(struct daemon *d)
+{
+    struct hf_worker_options options = {
+        .brokers = d->brokers,
+        .brokers_count = d->brokers_count,
+        .token_file = hf_flags_get(&d->flags, "token"),
+        .name = hf_flags_get(&d->flags, "name"),
+        .concurrency = (uint32_t)d->concurrency,
+    };
+    struct wk_setup setup = {.options = &options, .credentials = &d->credentials};
+    const char *queue;
+
+    if (!open_handler(d, &options, &setup)) {
+        return HF_STATUS_INVALID;
+    }
+
+    enum hf_status status = wk_new(&setup, &d->worker);
+
+    for (size_t i = 0;
+         status == HF_STATUS_OK && (queue = hf_flags_at(&d->flags, "queue", i)) != NULL;
+         i++) {
+        status = hf_open_queue(d->worker, queue);
+    }
+    if (status == HF_STATUS_OK && setup.mode == WK_POOL) {
+        status = wk_crew_start(d->worker, options.threads);
+    }
+    return status;
+}
+
+static void on_signal(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    HF_INFO("draining", hf_log_int("leases", worker_leases_count(d->worker->core)));
+    wk_drain(d->worker);
+}
+
+static void on_drained(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    hf_loop_stop(d->worker->loop);
+}
+
+static void answer_text(struct hf_admin_response *response, int status,
+                        const char *text)
+{
+    response->status = status;
+    response->content_type = "text/plain; charset=utf-8";
+    (void)!hf_buf_append_cstr(&response->body, text);
+}
+
+static void on_livez(void *ctx, const struct hf_admin_request *request,
+                     struct hf_admin_response *response)
+{
+    (void)ctx;
+    (void)request;
+    answer_text(response, 200, "ok\n");
+}
+
+static void on_readyz(void *ctx, const struct hf_admin_request *request,
+                      struct hf_admin_response *response)
+{
+    const struct daemon *d = ctx;
+    bool has_link = hf_stat_get(&d->worker->stats.links) > 0;
+    bool is_ready =
+        has_link && !d->worker->is_draining && (d->bridge == NULL || d->is_app_ready);
+
+    (void)request;
+    answer_text(response, is_ready ? 200 : 503, is_ready ? "ok\n" : "not ready\n");
+}
+
+static void on_metrics(void *ctx, const struct hf_admin_request *request,
+                       struct hf_admin_response *response)
+{
+    const struct daemon *d = ctx;
+
+    (void)request;
+    response->content_type = "text/plain; version=0.0.4";
+#define X(member, name, type, help)                                                    \
+    (void)!hf_stat_render(&response->body, &d->worker->stats.member, "");
+    WK_STAT_TABLE(X)
+#undef X
+}
+
+static const struct hf_admin_route routes[] = {
+    {"GET", "/livez", on_livez},
+    {"GET", "/readyz", on_readyz},
+    {"GET", "/metrics", on_metrics},
+};
+
+static bool open_admin(struct daemon *d)
+{
+    struct hf_admin_config config = {.address = hf_flags_get(&d->flags, "admin"),
+                                     .routes = routes,
+                                     .routes_count = sizeof routes / sizeof routes[0],
+                                     .ctx = d};
+
+    if (config.address == NULL ||
+        hf_admin_open(d->worker->loop, &config, &d->admin) == HF_OK) {
+        return true;
+    }
+    (void)complain("--admin: the address cannot be used");
+    return false;
+}
+
+static bool open_signals(struct daemon *d)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (hf_signal_open(d->worker->loop, numbers[i], on_signal, d, &d->signals[i]) !=
+            HF_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_app(struct daemon *d)
+{
+    if (d->bridge == NULL) {
+        return true;
+    }
+    d->app_config = (struct wk_app_config){
+        .command = d->command[0] == NULL ? NULL : d->command,
+        .environment = d->environment,
+        .directory = hf_flags_get(&d->flags, "app-dir"),
+        .address = d->address,
+        .on_ready = on_app_ready,
+        .on_pid = on_app_pid,
+        .ctx = d,
+    };
+    return wk_bridge_attach(d->bridge, d->worker) == HF_OK &&
+           wk_app_open(d->worker->loop, &d->app_config, &d->app) == HF_OK;
+}
+
+static void close_all(struct daemon *d)
+{
+    wk_app_close(d->app);
+    hf_signal_close(d->signals[0]);
+    hf_signal_close(d->signals[1]);
+    if (d->admin != NULL) {
+        hf_admin_close(d->admin);
+    }
+    /* Its connections are watched by the worker's loop, its requests owned by it. */
+    wk_bridge_close(d->bridge);
+    wk_free(d->worker);
+    wk_module_close(&d->module);
+    for (size_t i = 0; i < WK_APP_ARGUMENTS_MAX; i++) {
+        free(d->texts[i]);
+    }
+    hf_credentials_fini(&d->credentials);
+}
+
+static int serve(struct daemon *d)
+{
+    enum hf_status status = open_worker(d);
+
+    if (status != HF_STATUS_OK) {
+        return complain(hf_status_text(status));
+    }
+    d->worker->on_drained = on_drained;
+    d->worker->on_drained_ctx = d;
+    if (!open_signals(d) || !open_admin(d) || !open_app(d)) {
+        return 1;
+    }
+    status = wk_dial(d->worker, d->bridge == NULL);
+    if (status != HF_STATUS_OK) {
+        return complain("--broker: expected tcp://HOST:PORT or ipc:///path");
+    }
+    HF_INFO("worker started", hf_log_int("pid", getpid()));
+    wk_run(d->worker);
+    if (d->app != NULL) {
+        wk_app_stop(d->app);
+    }
+    HF_INFO("worker ended", hf_log_int("pid", getpid()));
+    return 0;
+}
+
+static void print_text(hf_err (*render)(const struct hf_program *, struct hf_buf *))
+{
+    struct hf_buf text;
+
+    hf_buf_init(&text, 1u << 20);
+    if (render(&program, &text) == HF_OK) {
+        hf_slice slice = hf_buf_slice(&text);
+
+        (void)fwrite(slice.data, 1, slice.bytes, stdout);
+    }
+    hf_buf_fini(&text);
+}
+
+int main(int argc, char **argv)
+{
+    static struct daemon d;
+    int code = 2;
+
+    if (argc > 1 && strcmp(argv[1], WK_APP_EXEC) == 0) {
+        return wk_app_exec(argc, argv);
+    }
+    split_command(argc, argv);
+    if (hf_flags_parse(&program, argc, argv, &d.flags) != HF_OK) {
+        return complain(d.flags.error);
+    }
+    if (d.flags.is_help_wanted || d.flags.is_man_wanted) {
+        print_text(d.flags.is_man_wanted ? hf_flags_render_man : hf_flags_render_help);
+        return 0;
+    }
+
+    bool is_json = strcmp(hf_flags_get(&d.flags, "log-format"), "json") == 0;
+
+    hf_log_setup("worker", is_json ? HF_LOG_JSON : HF_LOG_LOGFMT, HF_LOG_INFO);
+    hf_log_sink(NULL, NULL, hf_clock_now);
+    hf_credentials_init(&d.credentials);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    if (hf_token_init() == HF_OK && read_flags(&d) && read_credentials(&d)) {
+        code = serve(&d);
+        if (d.worker != NULL) {
+            close_all(&d);
+        }
+    }
+    return code;
+}
