@@ -203,9 +203,8 @@ $(OUT)/bin/$(1): $(call objs,$(2)) $(call sees,$(3)) $(third)
 	    $$(filter %.a,$$^),$(4))
 endif
 endef
-# Handler modules call the worker library in the program, so all of it must be there.
-WHOLE := -Wl$(,)--export-dynamic $(if $(filter worker,$(UNITS)),-Wl$(,)--whole-archive \
-    $(call archive,worker) -Wl$(,)--no-whole-archive)
+# Handler modules call the worker library in the program (worker/module.c names it all).
+WHOLE := -rdynamic
 $(eval $(call make_program,holdfast-frontend,frontend/main.c,frontend))
 $(eval $(call make_program,holdfast-broker,broker/main.c,broker))
 $(eval $(call make_program,holdfast-controller,controller/main.c,controller))
