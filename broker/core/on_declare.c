@@ -91,16 +91,14 @@ static bool declare_orphan(struct broker *b, struct session *s,
     return true;
 }
 
+/* The holder of an older epoch is told to stop; the same holder on a new link is not. */
 static bool declare_known(struct broker *b, struct session *s, struct request *r,
                           const struct broker_input *in)
 {
-    bool is_elsewhere =
-        r->holder_session != 0 && r->holder_session != session_index(b, s);
-
     if (!declare_may_adopt(r, s, in->epoch)) {
         return false;
     }
-    if (is_elsewhere) {
+    if (r->holder != s->principal) {
         lease_cancel(b, r, HF_REASON_DUPLICATE);
     }
     lease_adopt(b, r, s, in);
