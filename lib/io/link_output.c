@@ -158,6 +158,7 @@ static bool send_some(struct hf_link *link, struct hf_buf *source)
         return false;
     }
     hf_stat_add(&hf_link_stats.sends_blocked_total, 1);
+    out->waiting = source;
     nng_aio_set_iov(out->wait_aio, 1, &iov);
     nng_stream_send(link->stream, out->wait_aio);
     return false;
@@ -189,8 +190,7 @@ static void on_sent(void *arg)
         link_end(link, HF_LINK_END_PEER);
         return;
     }
-    sent(link, link->is_sealed ? &out->cipher : &out->taken,
-         nng_aio_count(out->wait_aio));
+    sent(link, out->waiting, nng_aio_count(out->wait_aio));
     run(link);
 }
 

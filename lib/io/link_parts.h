@@ -31,10 +31,11 @@ enum link_state { LINK_GREETING, LINK_HANDSHAKE, LINK_UP };
 /* Output. `fill` collects under the link's lock; `taken` and `cipher` belong to whoever
  * holds is_sending. Messages lie in fill behind their prefix, back to back. */
 struct link_output {
-    pthread_mutex_t io; /* begin of a send; sealing */
-    bool is_closed;     /* under io: no send may begin any more */
-    nng_aio *try_aio;   /* without callback */
-    nng_aio *wait_aio;  /* with callback, for a full socket */
+    pthread_mutex_t io;     /* begin of a send; sealing */
+    bool is_closed;         /* under io: no send may begin any more */
+    nng_aio *try_aio;       /* without callback */
+    nng_aio *wait_aio;      /* with callback, for a full socket */
+    struct hf_buf *waiting; /* what wait_aio sends from */
     struct hf_buf fill;
     size_t clear_fill;    /* so many first bytes of fill are not to be sealed */
     size_t clear_taken;   /* ... of taken */

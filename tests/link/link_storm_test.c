@@ -140,6 +140,7 @@ static void dialers_opened_and_closed_leave_nothing_behind(void **state)
     (void)state;
     pair_init(&pair, &ways[3]);
     pair_listen(&pair);
+    pair.client_config.identity = fixture_identity(HF_ROLE_WORKER, 1);
     for (long i = 0; i < count + 20; i++) {
         if (i == 20) {
             fds = settled_fds(0);
@@ -160,6 +161,7 @@ static void dialers_opened_and_closed_leave_nothing_behind(void **state)
     assert_true(resident_kib() <= kib + SLACK_KIB);
     pair.dialer = NULL;
     pair_close(&pair);
+    hf_link_identity_unref(pair.client_config.identity);
 }
 
 /* The child talks to the listener of its parent over a plain socket (NNG must not be
