@@ -129,8 +129,13 @@ static struct hf_buf *next_source(struct hf_link *link)
 
 static void sent(struct hf_link *link, struct hf_buf *source, size_t bytes)
 {
+    struct link_output *out = &link->out;
+
     hf_buf_consume(source, bytes);
-    atomic_fetch_sub_explicit(&link->out.bytes, bytes, memory_order_relaxed);
+    if (source == &out->taken) { /* the rest may have to be told apart when sealing */
+        out->clear_taken -= bytes < out->clear_taken ? bytes : out->clear_taken;
+    }
+    atomic_fetch_sub_explicit(&out->bytes, bytes, memory_order_relaxed);
     hf_stat_add(&hf_link_stats.bytes_out_total, (int64_t)bytes);
 }
 
