@@ -25,9 +25,6 @@ static struct front *start(int64_t header_ms)
     struct hf_addr bound;
 
     hf_check(front != NULL);
-    hf_check(hf_token_init() == HF_OK);
-    hf_log_sink(NULL, NULL, NULL);
-    hf_log_setup("frontend", HF_LOG_LOGFMT, HF_LOG_ERROR);
     (void)snprintf(front->directory, sizeof front->directory, "/tmp/hf-front-XXXXXX");
     hf_check(mkdtemp(front->directory) != NULL);
     (void)snprintf(front->admin, sizeof front->admin, "unix:%s/admin",
@@ -58,6 +55,13 @@ static struct front *start(int64_t header_ms)
     fake_broker_route(front->broker, front->port);
     hf_check(pthread_create(&front->thread, NULL, run, front) == 0);
     return front;
+}
+
+int front_set_up(void **state)
+{
+    (void)state;
+    hf_log_setup("frontend", HF_LOG_LOGFMT, HF_LOG_ERROR);
+    return hf_token_init() == HF_OK ? 0 : -1;
 }
 
 struct front *front_new(void)

@@ -17,6 +17,8 @@ struct front {
     pthread_t thread;
 };
 
+/* Once, before the first: as the set-up of the group of tests. */
+int front_set_up(void **state);
 /* The frontend runs; the broker does not listen yet. */
 struct front *front_new(void);
 /* With short timers for slow clients. */

@@ -355,5 +355,5 @@ int main(void)
         cmocka_unit_test(draining_lets_idle_clients_go_and_ends),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, front_set_up, NULL);
 }
