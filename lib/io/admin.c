@@ -15,11 +15,10 @@
 #define BODY_BYTES_MAX     (1u << 20)
 #define RESPONSE_BYTES_MAX (64u << 20)
 #define HEAD_BYTES_MAX     65536
-#define QUEUED_BYTES_MAX   (1u << 20) /* pipelining that far ahead ends the connection \
-                                       */
-#define REQUEST_US 10000000
-#define IDLE_US    60000000
-#define SWEEP_MS   1000
+#define QUEUED_BYTES_MAX   (1u << 20) /* pipelined further: closed */
+#define REQUEST_US         10000000
+#define IDLE_US            60000000
+#define SWEEP_MS           1000
 
 struct hf_admin {
     struct hf_loop *loop;

@@ -93,8 +93,11 @@ static void connect_greet_and_close(const struct pair *pair)
 
 static void still_serves(struct pair *pair)
 {
-    int ups = pair->server.ups;
+    int ups;
 
+    pthread_mutex_lock(&pair->server.lock);
+    ups = pair->server.ups;
+    pthread_mutex_unlock(&pair->server.lock);
     assert_int_equal(fixture_dial(&pair->client_config, pair->is_raw, &pair->dialer),
                      HF_OK);
     assert_true(wait_for(&pair->client, &pair->client.ups, 1));
