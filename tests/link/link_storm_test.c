@@ -172,12 +172,12 @@ static void dialers_opened_and_closed_leave_nothing_behind(void **state)
 static void be_killed(const struct pair *pair)
 {
     uint8_t message[HF_FRAME_PREFIX_BYTES_MAX + HF_FRAME_RECORD_BYTES + 500];
-    struct hf_record record = {.type = 0x99, .body = {message, 500}};
+    static const uint8_t body[500];
+    struct hf_record record = {.type = 0x99, .body = {body, sizeof body}};
     int fd = pair_connect_greeted(pair);
     pid_t child = fork();
 
     if (child == 0) {
-        memset(message, 0x99, sizeof message);
         hf_record_put(&record, message + HF_FRAME_PREFIX_BYTES_MAX);
         hf_frame_put_prefix(HF_FRAME_IPC, sizeof message - HF_FRAME_PREFIX_BYTES_MAX,
                             message);
