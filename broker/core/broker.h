@@ -327,6 +327,12 @@ void broker_free(struct broker *broker);
 /* Clears `effects` and fills it. */
 void broker_step(struct broker *broker, const struct broker_input *input,
                  struct broker_effects *effects);
+/* To know about effects: after VIOLATION the session is over for the core at once, and
+ * the shell's later SESSION_DOWN (as any input of a session that is not up) is ignored.
+ * HOLD_RESPONSE may come before HOLD, and FREE without HOLD: a worker may answer a
+ * lease it has declared before a frontend offers that request. A request refused at
+ * SUBMIT has OUTCOME with slot 0. POLICY_END from session 0 is the stored policy: no
+ * command. */
 /* When the next TICK is wanted; the past = at once; HF_TIME_NEVER = not at all. */
 hf_time broker_next_deadline(const struct broker *broker);
 

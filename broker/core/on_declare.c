@@ -91,7 +91,8 @@ static bool declare_orphan(struct broker *b, struct session *s,
     return true;
 }
 
-/* The holder of an older epoch is told to stop; the same holder on a new link is not. */
+/* The holder of an older epoch is told to stop; the same holder on a new link is
+ * not. */
 static bool declare_known(struct broker *b, struct session *s, struct request *r,
                           const struct broker_input *in)
 {

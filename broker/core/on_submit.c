@@ -144,6 +144,15 @@ static bool submit_is_foreign(const struct session *s, const struct request *r)
     return r->state != REQUEST_ORPHAN && r->owner != s->principal;
 }
 
+/* Not even a held slot takes a body that its queue could never hold. */
+static bool submit_is_too_big(const struct queue *q, const struct request *r,
+                              const struct broker_input *in)
+{
+    bool is_new = r == NULL || r->state == REQUEST_ORPHAN;
+
+    return is_new && in->u.submit.body_bytes > q->policy.bytes_max;
+}
+
 void broker_on_submit(struct broker *b, struct session *s,
                       const struct broker_input *in)
 {
@@ -171,7 +180,9 @@ void broker_on_submit(struct broker *b, struct session *s,
         lease_forget_orphan(b, r);
         r = NULL;
     }
-    if (r != NULL) {
+    if (is_open && submit_is_too_big(queue_at(b, h->queue), r, in)) {
+        submit_refuse_queue(b, s, in, HF_REASON_QUEUE_FULL);
+    } else if (r != NULL) {
         broker_on_reoffer(b, s, r, in);
     } else if (is_open) {
         submit_unknown(b, s, queue_at(b, h->queue), in);

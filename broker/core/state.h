@@ -15,9 +15,10 @@
 #include "lib/base/map.h"
 #include "lib/base/pool.h"
 
-#define BROKER_SESSION_HANDLES_MAX 1024u  /* PROTOCOL.md 3.2 */
-#define BROKER_CREDIT_MAX          65535u /* PROTOCOL.md 3.4 */
-#define BROKER_STEP_WORK_MAX       64u /* units of deferred work of one kind in one step */
+/* PROTOCOL.md 3.2 and 3.4; then units of deferred work of one kind in one step. */
+#define BROKER_SESSION_HANDLES_MAX 1024u
+#define BROKER_CREDIT_MAX          65535u
+#define BROKER_STEP_WORK_MAX       64u
 #define BROKER_RATE_SECONDS        10u
 
 enum request_state {

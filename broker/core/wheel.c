@@ -169,7 +169,8 @@ void wheel_arm(struct broker *b, struct request *r, hf_time due)
     if (wheel->count == 0 && now_tick > wheel->tick) {
         wheel->tick = now_tick;
     }
-    int64_t tick = (due.us + (1 << WHEEL_TICK_SHIFT) - 1) >> WHEEL_TICK_SHIFT;
+    bool is_between = (due.us & ((1 << WHEEL_TICK_SHIFT) - 1)) != 0;
+    int64_t tick = (due.us >> WHEEL_TICK_SHIFT) + (is_between ? 1 : 0);
     int64_t away = tick - wheel->tick;
 
     away = away < 0 ? 0 : away;

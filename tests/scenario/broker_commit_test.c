@@ -87,8 +87,7 @@ static void worker_lost_while_its_dispatch_is_written_has_not_started(void **sta
 }
 
 static void
-async_request_is_accepted_only_after_its_commit_and_dropped_after_its_answer(
-    void **state)
+async_request_is_accepted_after_its_commit_and_dropped_after_its_answer(void **state)
 {
     (void)state;
     bench_init(t, BROKER_LAZY, NULL);
@@ -234,7 +233,7 @@ int main(void)
         cmocka_unit_test_teardown(
             worker_lost_while_its_dispatch_is_written_has_not_started, teardown),
         cmocka_unit_test_teardown(
-            async_request_is_accepted_only_after_its_commit_and_dropped_after_its_answer,
+            async_request_is_accepted_after_its_commit_and_dropped_after_its_answer,
             teardown),
         cmocka_unit_test_teardown(memory_queue_refuses_async_and_never_writes,
                                   teardown),

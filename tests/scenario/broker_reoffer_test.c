@@ -310,6 +310,32 @@ static void epochs_stay_above_an_adopted_one(void **state)
     bench_expect(t, "declared s2 r1 kept\nhold r2\nassign s2 r2 e10 attempt 1\n");
 }
 
+static void held_slot_takes_no_body_larger_than_its_queue(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 0);
+
+    bench_step(t,
+               (struct broker_input){.type = BROKER_IN_SUBMIT,
+                                     .session = 1,
+                                     .handle = 1,
+                                     .id = bench_id(1),
+                                     .u.submit = {.flags = REOFFER | ASSIGNED,
+                                                  .deadline = (hf_time){INT64_MAX - 1},
+                                                  .body_bytes = UINT64_MAX - 1}});
+    bench_expect(t, "refused s1 r1 QueueFull retry 60000\noutcome r1 QueueFull\n");
+
+    bench_step(
+        t, (struct broker_input){.type = BROKER_IN_SUBMIT,
+                                 .session = 1,
+                                 .handle = 1,
+                                 .id = bench_id(1),
+                                 .u.submit = {.flags = REPEATABLE,
+                                              .deadline = (hf_time){INT64_MAX - 1}}});
+    bench_expect(t, "hold r1\n");
+}
+
 static void id_of_another_frontend_is_denied(void **state)
 {
     (void)state;
@@ -377,6 +403,8 @@ int main(void)
             declared_lease_nobody_offers_is_cancelled_after_broker_grace, teardown),
         cmocka_unit_test_teardown(higher_epoch_of_two_declared_leases_wins, teardown),
         cmocka_unit_test_teardown(epochs_stay_above_an_adopted_one, teardown),
+        cmocka_unit_test_teardown(held_slot_takes_no_body_larger_than_its_queue,
+                                  teardown),
         cmocka_unit_test_teardown(id_of_another_frontend_is_denied, teardown),
         cmocka_unit_test_teardown(request_belongs_to_the_session_that_offered_it_last,
                                   teardown),

@@ -84,8 +84,7 @@ streamed_body_in_a_memory_queue_is_granted_at_once_and_assigned_when_whole(void 
 }
 
 static void
-streamed_body_in_a_lazy_queue_is_written_as_it_arrives_and_granted_when_written(
-    void **state)
+streamed_body_in_a_lazy_queue_is_written_as_it_arrives_then_granted(void **state)
 {
     (void)state;
     bench_init(t, BROKER_LAZY, NULL);
@@ -342,7 +341,7 @@ int main(void)
             streamed_body_in_a_memory_queue_is_granted_at_once_and_assigned_when_whole,
             teardown),
         cmocka_unit_test_teardown(
-            streamed_body_in_a_lazy_queue_is_written_as_it_arrives_and_granted_when_written,
+            streamed_body_in_a_lazy_queue_is_written_as_it_arrives_then_granted,
             teardown),
         cmocka_unit_test_teardown(
             streamed_strict_request_is_ready_when_all_of_it_is_on_disk, teardown),
