@@ -1,11 +1,11 @@
-/* The frontend's rules as one deterministic machine: the life of every HTTP exchange from
- * its complete header to the last byte of its answer (ARCHITECTURE.md 5 and 6).
+/* The frontend's rules as one deterministic machine: the life of every HTTP exchange
+ * from its complete header to the last byte of its answer (ARCHITECTURE.md 5 and 6).
  *
- * frontend_step takes one input and appends effects. It does not block, allocate, read a
- * clock, draw entropy, log or fail. The shell owns connections, links and bytes; an exchange
- * is a `slot`, the small stable number under which the shell keeps its head, its spooled
- * body and its client. What a client sees when something goes wrong is decided here, with
- * one hf_reason.
+ * frontend_step takes one input and appends effects. It does not block, allocate, read
+ * a clock, draw entropy, log or fail. The shell owns connections, links and bytes; an
+ * exchange is a `slot`, the small stable number under which the shell keeps its head,
+ * its spooled body and its client. What a client sees when something goes wrong is
+ * decided here, with one hf_reason.
  *
  *   NEW -> BODY -> SUBMITTED <-> WAITING -> RESPONDING -> gone
  *           |         ^  link lost: re-offered when a broker is back (row 41)
@@ -21,7 +21,7 @@
 #include "lib/base/slice.h"
 #include "lib/base/time.h"
 
-#define FRONTEND_INLINE_MAX 65536u
+#define FRONTEND_INLINE_MAX  65536u
 #define FRONTEND_BODY_WINDOW 1048576u
 
 struct frontend_config {
@@ -34,18 +34,19 @@ struct frontend_config {
 };
 
 enum frontend_input_type {
-    FRONTEND_IN_REQUEST,      /* a complete header, routed by the shell (core/route) */
-    FRONTEND_IN_BODY,         /* this many body bytes were added to the exchange's spool */
-    FRONTEND_IN_CLIENT_GONE,  /* the client closed, or its connection broke */
-    FRONTEND_IN_CLIENT_TOOK,  /* response bytes have left for the client */
-    FRONTEND_IN_BROKER_UP,    /* a session stands; handles must be opened */
+    FRONTEND_IN_REQUEST, /* a complete header, routed by the shell (core/route) */
+    FRONTEND_IN_BODY,    /* this many body bytes were added to the exchange's spool */
+    FRONTEND_IN_CLIENT_GONE, /* the client closed, or its connection broke */
+    FRONTEND_IN_CLIENT_TOOK, /* response bytes have left for the client */
+    FRONTEND_IN_BROKER_UP,   /* a session stands; handles must be opened */
     FRONTEND_IN_BROKER_DOWN,
-    FRONTEND_IN_OPENED,       /* handle usable, or refused with a reason */
+    FRONTEND_IN_OPENED, /* handle usable, or refused with a reason */
     FRONTEND_IN_CLOSED,
     FRONTEND_IN_ADMITTED,
     FRONTEND_IN_WINDOW,
     FRONTEND_IN_ASSIGNED,
-    FRONTEND_IN_RESPONSE,      /* head valid, with all of its body or the start of a stream */
+    FRONTEND_IN_RESPONSE, /* head valid, with all of its body or the start of a stream
+                           */
     FRONTEND_IN_RESPONSE_BODY, /* one piece */
     FRONTEND_IN_ABORT,
     FRONTEND_IN_REFUSED,
@@ -66,7 +67,7 @@ struct frontend_input {
     hf_reason reason; /* REFUSED, ABORT, OPENED, CLOSED */
     union {
         struct {
-            uint32_t tag;       /* the shell's own name for the exchange, echoed in ACCEPT */
+            uint32_t tag; /* the shell's own name for the exchange, echoed in ACCEPT */
             hf_slice queue;     /* empty: unbound group */
             bool is_repeatable; /* GET HEAD PUT DELETE OPTIONS */
             bool is_expecting;  /* Expect: 100-continue */
@@ -106,20 +107,20 @@ struct frontend_input {
 enum frontend_effect_type {
     FRONTEND_OUT_ACCEPT,   /* slot and id given to the exchange `tag` of this REQUEST */
     FRONTEND_OUT_CONTINUE, /* send 100 Continue, then read the body */
-    FRONTEND_OUT_READ,     /* let the client send on (amount bytes more); 0: stop reading */
-    FRONTEND_OUT_OPEN,     /* OPEN{handle, queue} to `broker`; queue in `queue` */
-    FRONTEND_OUT_ENQUEUE,  /* to `broker`: handle, flags, deadline, epoch = responded; inline
-                              body from the spool when not streamed */
+    FRONTEND_OUT_READ, /* let the client send on (amount bytes more); 0: stop reading */
+    FRONTEND_OUT_OPEN, /* OPEN{handle, queue} to `broker`; queue in `queue` */
+    FRONTEND_OUT_ENQUEUE,   /* to `broker`: handle, flags, deadline, epoch = responded;
+                               inline   body from the spool when not streamed */
     FRONTEND_OUT_SEND_BODY, /* offset, amount, is_last: from the spool to `broker` */
     FRONTEND_OUT_ASSIGNED_ACK,
     FRONTEND_OUT_CANCEL,
-    FRONTEND_OUT_RESPOND,      /* send this input's response head and body to the client;
-                                  `offset` = bytes of the body to skip */
-    FRONTEND_OUT_RESPOND_BODY, /* send this input's piece, skipping `offset` bytes of it;
-                                  is_last ends the response */
-    FRONTEND_OUT_PROBLEM,      /* answer with a problem document: reason, retry_after_ms;
-                                  is_last: and close the connection */
-    FRONTEND_OUT_BREAK,        /* close the client's connection without a clean end */
+    FRONTEND_OUT_RESPOND, /* send this input's response head and body to the client;
+                             `offset` = bytes of the body to skip */
+    FRONTEND_OUT_RESPOND_BODY, /* send this input's piece, skipping `offset` bytes of
+                                  it; is_last ends the response */
+    FRONTEND_OUT_PROBLEM, /* answer with a problem document: reason, retry_after_ms;
+                             is_last: and close the connection */
+    FRONTEND_OUT_BREAK,   /* close the client's connection without a clean end */
     FRONTEND_OUT_RESPONSE_ACK,
     FRONTEND_OUT_WINDOW, /* amount bytes more of the response may come */
     FRONTEND_OUT_FREE,   /* the slot ends; let go of spool and client */

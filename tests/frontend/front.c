@@ -29,7 +29,7 @@ static struct front *start(int64_t header_ms)
     hf_check(mkdtemp(front->directory) != NULL);
     (void)snprintf(front->admin, sizeof front->admin, "unix:%s/admin",
                    front->directory);
-    front->broker = fake_broker_new(front->directory);
+    front->broker = echo_broker_new(front->directory);
     front->options = (struct fe_options){
         .listen = {"127.0.0.1:0"},
         .listen_count = 1,
@@ -52,7 +52,7 @@ static struct front *start(int64_t header_ms)
              HF_OK);
     hf_listener_address(front->shell->listeners[0], &bound);
     front->port = bound.port;
-    fake_broker_route(front->broker, front->port);
+    echo_broker_route(front->broker, front->port);
     hf_check(pthread_create(&front->thread, NULL, run, front) == 0);
     return front;
 }
@@ -78,8 +78,8 @@ struct front *front_new_ready(void)
 {
     struct front *front = front_new();
 
-    fake_broker_listen(front->broker);
-    hf_check(fake_broker_await(front->broker, &front->broker->counts.snapshots, 1));
+    echo_broker_listen(front->broker);
+    hf_check(echo_broker_await(front->broker, &front->broker->counts.snapshots, 1));
     return front;
 }
 
@@ -97,7 +97,7 @@ void front_free(struct front *front)
     hf_check(hf_loop_post(front->shell->loop, stop, front) == HF_OK);
     hf_check(pthread_join(front->thread, NULL) == 0);
     fe_shell_free(front->shell);
-    fake_broker_free(front->broker);
+    echo_broker_free(front->broker);
     (void)snprintf(path, sizeof path, "%s/b1.sock", front->directory);
     (void)unlink(path);
     (void)snprintf(path, sizeof path, "%s/admin", front->directory);

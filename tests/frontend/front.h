@@ -1,17 +1,17 @@
-/* A whole frontend in this process, on a thread of its own, with a fake broker behind
+/* A whole frontend in this process, on a thread of its own, with a echo broker behind
  * it and raw sockets before it. Everything lives in a private temporary directory;
  * ports are the kernel's choice. */
 #ifndef TESTS_FRONTEND_FRONT_H
 #define TESTS_FRONTEND_FRONT_H
 
 #include "frontend/shell.h"
-#include "tests/frontend/fake_broker.h"
+#include "tests/frontend/echo_broker.h"
 
 struct front {
     char directory[64];
     char admin[128];
     struct fe_options options;
-    struct fake_broker *broker;
+    struct echo_broker *broker;
     struct fe_shell *shell;
     unsigned port;
     pthread_t thread;

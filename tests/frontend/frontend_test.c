@@ -29,7 +29,7 @@ static void request_is_answered_over_the_link(void **state)
     assert_non_null(strstr(text, "Content-Length: 6\r\n"));
     assert_non_null(strstr(text, "Via: 1.1 holdfast\r\n"));
     assert_true(
-        fake_broker_await(front->broker, &front->broker->counts.acknowledged, 1));
+        echo_broker_await(front->broker, &front->broker->counts.acknowledged, 1));
     close(fd);
     front_free(front);
 }
@@ -250,9 +250,9 @@ static void held_request_survives_the_death_of_its_broker(void **state)
 
     (void)state;
     front_send(fd, GET("/hold"));
-    assert_true(fake_broker_await(front->broker, &front->broker->counts.enqueued, 1));
-    fake_broker_kill(front->broker);
-    fake_broker_listen(front->broker);
+    assert_true(echo_broker_await(front->broker, &front->broker->counts.enqueued, 1));
+    echo_broker_kill(front->broker);
+    echo_broker_listen(front->broker);
 
     assert_non_null(front_read_until(fd, "hello\n"));
     assert_int_equal(front->broker->counts.reoffered, 1);
@@ -267,10 +267,10 @@ static void client_that_leaves_is_cancelled_at_the_broker(void **state)
 
     (void)state;
     front_send(fd, GET("/never"));
-    assert_true(fake_broker_await(front->broker, &front->broker->counts.enqueued, 1));
+    assert_true(echo_broker_await(front->broker, &front->broker->counts.enqueued, 1));
     close(fd);
 
-    assert_true(fake_broker_await(front->broker, &front->broker->counts.cancelled, 1));
+    assert_true(echo_broker_await(front->broker, &front->broker->counts.cancelled, 1));
     front_free(front);
 }
 

@@ -9,18 +9,18 @@
  *
  * It makes its own issuer key, a token for itself and one for a frontend, and signs a
  * routing snapshot that sends every URL to the queue `web`. */
-#ifndef TESTS_FRONTEND_FAKE_BROKER_H
-#define TESTS_FRONTEND_FAKE_BROKER_H
+#ifndef TESTS_FRONTEND_ECHO_BROKER_H
+#define TESTS_FRONTEND_ECHO_BROKER_H
 
 #include "lib/io/credentials.h"
 #include "lib/io/link.h"
 
 #include <pthread.h>
 
-#define FAKE_STREAMS_MAX 64
+#define ECHO_STREAMS_MAX 64
 
 /* A streamed body on its way, in either direction. */
-struct fake_stream {
+struct echo_stream {
     bool is_used;
     bool is_response;
     hf_id id;
@@ -30,7 +30,7 @@ struct fake_stream {
     uint64_t window;
 };
 
-struct fake_counts {
+struct echo_counts {
     uint64_t enqueued;
     uint64_t reoffered;
     uint64_t acknowledged;
@@ -38,7 +38,7 @@ struct fake_counts {
     uint64_t snapshots;
 };
 
-struct fake_broker {
+struct echo_broker {
     char address[HF_LINK_ADDRESS_BYTES];
     struct hf_secret *issuer;
     struct hf_credentials own;
@@ -50,23 +50,23 @@ struct fake_broker {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     struct hf_link *link;
-    struct fake_counts counts;
-    struct fake_stream streams[FAKE_STREAMS_MAX];
+    struct echo_counts counts;
+    struct echo_stream streams[ECHO_STREAMS_MAX];
     uint8_t piece[65536];
 };
 
 /* `directory` gets the socket; it must be private. */
-struct fake_broker *fake_broker_new(const char *directory);
-void fake_broker_free(struct fake_broker *broker);
+struct echo_broker *echo_broker_new(const char *directory);
+void echo_broker_free(struct echo_broker *broker);
 /* Makes and signs the routes: everything that comes to this port. Once, before listen.
  */
-void fake_broker_route(struct fake_broker *broker, unsigned port);
-void fake_broker_listen(struct fake_broker *broker);
+void echo_broker_route(struct echo_broker *broker, unsigned port);
+void echo_broker_listen(struct echo_broker *broker);
 /* As if killed: every link breaks. */
-void fake_broker_kill(struct fake_broker *broker);
+void echo_broker_kill(struct echo_broker *broker);
 /* Waits until the counter (a member of broker->counts) has reached `value`; false after
  * 10 s. */
-bool fake_broker_await(struct fake_broker *broker, const uint64_t *counter,
+bool echo_broker_await(struct echo_broker *broker, const uint64_t *counter,
                        uint64_t value);
 
 #endif

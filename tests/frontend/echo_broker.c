@@ -1,4 +1,4 @@
-#include "tests/frontend/fake_broker.h"
+#include "tests/frontend/echo_broker.h"
 
 #include "lib/base/text.h"
 #include "lib/io/clock.h"
@@ -11,10 +11,10 @@
 #include <string.h>
 #include <time.h>
 
-#define CLUSTER "fake"
+#define CLUSTER "echo"
 #define EPOCH   UINT64_C(0x100000007)
 
-static void mint(struct fake_broker *broker, struct hf_credentials *to,
+static void mint(struct echo_broker *broker, struct hf_credentials *to,
                  const char *subject, uint16_t verbs)
 {
     struct hf_claims claims;
@@ -39,7 +39,7 @@ static void mint(struct fake_broker *broker, struct hf_credentials *to,
     hf_check(hf_chain_mint(broker->issuer, &claims, &to->token) == HF_OK);
 }
 
-static void make_routes(struct fake_broker *broker, unsigned port)
+static void make_routes(struct echo_broker *broker, unsigned port)
 {
     char prefix[64];
     hf_slice prefixes[1];
@@ -69,7 +69,7 @@ static void make_routes(struct fake_broker *broker, unsigned port)
     hf_check(hf_routes_append(&routes, &broker->routes) == HF_OK);
 }
 
-static void sign_routes(struct fake_broker *broker)
+static void sign_routes(struct echo_broker *broker)
 {
     struct hf_manifest manifest = {
         .head = {.issuer = HF_SLICE("test"),
@@ -104,7 +104,7 @@ static void say(struct hf_link *link, uint16_t type, hf_slice meta)
         say((link), (type), hf_slice_of(say_meta_, say_bytes_));                       \
     } while (0)
 
-static void send_snapshot(struct fake_broker *broker, struct hf_link *link)
+static void send_snapshot(struct echo_broker *broker, struct hf_link *link)
 {
     const struct hf_snapshot chunk = {
         .sequence = 1, .count = 1, .manifest = hf_buf_slice(&broker->manifest)};
@@ -146,9 +146,9 @@ static void respond(struct hf_link *link, hf_id id, struct answer answer)
     (void)!hf_link_send(link, &record);
 }
 
-static struct fake_stream *stream_of(struct fake_broker *broker, hf_id id)
+static struct echo_stream *stream_of(struct echo_broker *broker, hf_id id)
 {
-    for (size_t i = 0; i < FAKE_STREAMS_MAX; i++) {
+    for (size_t i = 0; i < ECHO_STREAMS_MAX; i++) {
         if (broker->streams[i].is_used && hf_id_equal(broker->streams[i].id, id)) {
             return &broker->streams[i];
         }
@@ -156,20 +156,20 @@ static struct fake_stream *stream_of(struct fake_broker *broker, hf_id id)
     return NULL;
 }
 
-static struct fake_stream *new_stream(struct fake_broker *broker, hf_id id)
+static struct echo_stream *new_stream(struct echo_broker *broker, hf_id id)
 {
-    for (size_t i = 0; i < FAKE_STREAMS_MAX; i++) {
+    for (size_t i = 0; i < ECHO_STREAMS_MAX; i++) {
         if (!broker->streams[i].is_used) {
             broker->streams[i] =
-                (struct fake_stream){.is_used = true, .id = id, .window = 1048576};
+                (struct echo_stream){.is_used = true, .id = id, .window = 1048576};
             return &broker->streams[i];
         }
     }
     return NULL;
 }
 
-static void pump(struct fake_broker *broker, struct hf_link *link,
-                 struct fake_stream *stream)
+static void pump(struct echo_broker *broker, struct hf_link *link,
+                 struct echo_stream *stream)
 {
     while (stream->is_used && stream->sent < stream->window) {
         uint64_t bytes = stream->total - stream->sent;
@@ -192,14 +192,14 @@ static void pump(struct fake_broker *broker, struct hf_link *link,
     }
 }
 
-static void answer_by_path(struct fake_broker *broker, struct hf_link *link,
+static void answer_by_path(struct echo_broker *broker, struct hf_link *link,
                            const struct hf_enqueue *enqueue, hf_slice path,
                            hf_slice body)
 {
     bool is_reoffer = (enqueue->flags & HF_ENQUEUE_REOFFER) != 0;
 
     if (hf_slice_starts_with(path, HF_SLICE("/stream/"))) {
-        struct fake_stream *stream = new_stream(broker, enqueue->id);
+        struct echo_stream *stream = new_stream(broker, enqueue->id);
 
         hf_check(stream != NULL);
         stream->is_response = true;
@@ -230,7 +230,7 @@ static void answer_by_path(struct fake_broker *broker, struct hf_link *link,
     }
 }
 
-static void on_enqueue(struct fake_broker *broker, struct hf_link *link,
+static void on_enqueue(struct echo_broker *broker, struct hf_link *link,
                        const struct hf_record *record)
 {
     struct hf_enqueue enqueue;
@@ -253,11 +253,11 @@ static void on_enqueue(struct fake_broker *broker, struct hf_link *link,
 }
 
 /* A streamed request is answered with the number of bytes it had. */
-static void on_body(struct fake_broker *broker, struct hf_link *link,
+static void on_body(struct echo_broker *broker, struct hf_link *link,
                     const struct hf_record *record)
 {
     struct hf_body_piece piece;
-    struct fake_stream *stream;
+    struct echo_stream *stream;
     struct hf_window window;
     char text[32];
 
@@ -278,11 +278,11 @@ static void on_body(struct fake_broker *broker, struct hf_link *link,
     }
 }
 
-static void on_window(struct fake_broker *broker, struct hf_link *link,
+static void on_window(struct echo_broker *broker, struct hf_link *link,
                       const struct hf_record *record)
 {
     struct hf_window window;
-    struct fake_stream *stream;
+    struct echo_stream *stream;
 
     hf_check(hf_window_decode(record->meta, &window) == HF_OK);
     stream = stream_of(broker, window.id);
@@ -302,7 +302,7 @@ static void on_open(struct hf_link *link, const struct hf_record *record)
     SAY(link, HF_RECORD_OPENED, queue_opened, opened);
 }
 
-static void on_record(struct fake_broker *broker, struct hf_link *link,
+static void on_record(struct echo_broker *broker, struct hf_link *link,
                       const struct hf_record *record)
 {
     hf_check(hf_record_check(record, HF_END_FRONTEND, HF_END_BROKER) == HF_OK);
@@ -328,7 +328,7 @@ static void on_record(struct fake_broker *broker, struct hf_link *link,
 static void on_records(void *ctx, struct hf_link *link, const struct hf_record *records,
                        size_t count)
 {
-    struct fake_broker *broker = ctx;
+    struct echo_broker *broker = ctx;
 
     hf_check(pthread_mutex_lock(&broker->lock) == 0);
     for (size_t i = 0; i < count; i++) {
@@ -341,7 +341,7 @@ static void on_records(void *ctx, struct hf_link *link, const struct hf_record *
 
 static void on_up(void *ctx, struct hf_link *link, const struct hf_link_peer *peer)
 {
-    struct fake_broker *broker = ctx;
+    struct echo_broker *broker = ctx;
 
     (void)peer;
     hf_check(pthread_mutex_lock(&broker->lock) == 0);
@@ -361,9 +361,9 @@ static void on_down(void *ctx, struct hf_link *link, enum hf_link_end end)
 static const struct hf_link_events events = {
     .on_up = on_up, .on_records = on_records, .on_down = on_down};
 
-struct fake_broker *fake_broker_new(const char *directory)
+struct echo_broker *echo_broker_new(const char *directory)
 {
-    struct fake_broker *broker = calloc(1, sizeof *broker);
+    struct echo_broker *broker = calloc(1, sizeof *broker);
     struct hf_link_identity_config config;
     int length;
 
@@ -387,13 +387,13 @@ struct fake_broker *fake_broker_new(const char *directory)
     return broker;
 }
 
-void fake_broker_route(struct fake_broker *broker, unsigned port)
+void echo_broker_route(struct echo_broker *broker, unsigned port)
 {
     make_routes(broker, port);
     sign_routes(broker);
 }
 
-void fake_broker_listen(struct fake_broker *broker)
+void echo_broker_listen(struct echo_broker *broker)
 {
     const struct hf_link_config config = {
         .address = broker->address,
@@ -406,13 +406,13 @@ void fake_broker_listen(struct fake_broker *broker)
     hf_check(hf_link_listener_open(&config, &broker->listener) == HF_OK);
 }
 
-void fake_broker_kill(struct fake_broker *broker)
+void echo_broker_kill(struct echo_broker *broker)
 {
     hf_link_listener_close(broker->listener);
     broker->listener = NULL;
 }
 
-void fake_broker_free(struct fake_broker *broker)
+void echo_broker_free(struct echo_broker *broker)
 {
     hf_link_listener_close(broker->listener);
     hf_link_unref(broker->link);
@@ -425,7 +425,7 @@ void fake_broker_free(struct fake_broker *broker)
     free(broker);
 }
 
-bool fake_broker_await(struct fake_broker *broker, const uint64_t *counter,
+bool echo_broker_await(struct echo_broker *broker, const uint64_t *counter,
                        uint64_t value)
 {
     struct timespec until;

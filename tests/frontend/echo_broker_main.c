@@ -1,20 +1,20 @@
-/* The fake broker as a process, to profile a frontend against:
+/* The echo broker as a process, to profile a frontend against:
  *
- *   fake_broker_main DIRECTORY PORT
+ *   echo_broker_main DIRECTORY PORT
  *
  * writes DIRECTORY/package for --package-fd and serves DIRECTORY/b1.sock until killed.
  * PORT is where the frontend listens.
  */
 #include "lib/base/text.h"
 #include "lib/io/file.h"
-#include "tests/frontend/fake_broker.h"
+#include "tests/frontend/echo_broker.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
 int main(int argc, char **argv)
 {
-    struct fake_broker *broker;
+    struct echo_broker *broker;
     struct hf_buf package;
     char path[256];
     uint64_t port;
@@ -24,15 +24,15 @@ int main(int argc, char **argv)
         hf_token_init() != HF_OK) {
         return 2;
     }
-    broker = fake_broker_new(argv[1]);
+    broker = echo_broker_new(argv[1]);
     hf_buf_init(&package, HF_CREDENTIALS_BYTES_MAX);
     (void)snprintf(path, sizeof path, "%s/package", argv[1]);
     if (hf_credentials_append(&broker->frontend, &package) != HF_OK ||
         hf_file_replace(path, hf_buf_slice(&package), 0600) != HF_OK) {
         return 1;
     }
-    fake_broker_route(broker, (unsigned)port);
-    fake_broker_listen(broker);
+    echo_broker_route(broker, (unsigned)port);
+    echo_broker_listen(broker);
     for (;;) {
         (void)pause();
     }
