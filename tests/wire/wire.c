@@ -81,9 +81,11 @@ static void on_down(void *context, struct hf_link *link, enum hf_link_end end)
 {
     struct wire *wire = context;
 
-    (void)end;
     pthread_mutex_lock(&wire->lock);
     if (link == wire->link) {
+        if (end != HF_LINK_END_LOCAL) {
+            (void)fprintf(stderr, "wire: session ended: %s\n", hf_link_end_text(end));
+        }
         wire->is_down = true;
         pthread_cond_broadcast(&wire->changed);
     }
@@ -216,15 +218,27 @@ struct wire_record *wire_next(struct wire *wire, int64_t timeout_ms)
     return record;
 }
 
+void wire_write_id(FILE *log, hf_id id)
+{
+    char text[HF_ID_TEXT_BYTES + 1];
+
+    if (log != NULL) {
+        hf_id_text(id, text);
+        (void)fprintf(log, "%s\n", text);
+        (void)fflush(log);
+    }
+}
+
 hf_err wire_open_queue(struct wire *wire, uint32_t handle, const char *queue,
                        uint32_t rights)
 {
     uint8_t meta[512];
     const struct hf_queue_open open = {
         .handle = handle, .queue = hf_slice_of_cstr(queue), .rights = rights};
-    hf_err err = wire_send(wire, HF_RECORD_OPEN,
-                           hf_slice_of(meta, hf_queue_open_encode(&open, meta, sizeof meta)),
-                           HF_SLICE_EMPTY, HF_SLICE_EMPTY);
+    hf_err err =
+        wire_send(wire, HF_RECORD_OPEN,
+                  hf_slice_of(meta, hf_queue_open_encode(&open, meta, sizeof meta)),
+                  HF_SLICE_EMPTY, HF_SLICE_EMPTY);
 
     wire_flush(wire);
     while (err == HF_OK) {

@@ -8,6 +8,8 @@
 #include "lib/wire/lists.h"
 #include "lib/wire/messages.h"
 
+#include <stdio.h>
+
 struct wire;
 
 /* A record as received, copied. */
@@ -33,8 +35,11 @@ void wire_flush(struct wire *wire);
 struct wire_record *wire_next(struct wire *wire, int64_t timeout_ms);
 bool wire_is_up(struct wire *wire);
 /* OPEN and its answer: OK, DENIED, or CLOSED. Other records in between are dropped. */
-HF_MUST_USE hf_err wire_open_queue(struct wire *wire, uint32_t handle, const char *queue,
-                                   uint32_t rights);
+HF_MUST_USE hf_err wire_open_queue(struct wire *wire, uint32_t handle,
+                                   const char *queue, uint32_t rights);
+
+/* One line with the id's text, out of our hands at once; NULL is legal. */
+void wire_write_id(FILE *log, hf_id id);
 
 #define WIRE_SEND(wire, TYPE, name, ...)                                               \
     do {                                                                               \

@@ -1,7 +1,6 @@
-/* enqueue ADDRESS PACKAGE QUEUE COUNT OUTSTANDING BODY_BYTES [LOG]: asynchronous requests;
- * each accepted id is written to LOG (or nowhere), refusals are counted by reason.
- * list ADDRESS PACKAGE QUEUE: the ids that are queued, one per line.
- * work ADDRESS PACKAGE QUEUE COUNT CREDIT [LOG]: takes and answers COUNT requests. */
+/* enqueue ADDRESS PACKAGE QUEUE COUNT OUTSTANDING BODY_BYTES [LOG]: asynchronous
+ * requests; each accepted id is written to LOG (or nowhere), refusals are counted by
+ * reason. list ADDRESS PACKAGE QUEUE: the ids that are queued, one per line. */
 #include "tests/wire/wire.h"
 
 #include "lib/io/clock.h"
@@ -27,17 +26,6 @@ struct enqueue {
     size_t head_bytes;
 };
 
-static void write_id(FILE *log, hf_id id)
-{
-    char text[HF_ID_TEXT_BYTES + 1];
-
-    if (log != NULL) {
-        hf_id_text(id, text);
-        (void)fprintf(log, "%s\n", text);
-        (void)fflush(log);
-    }
-}
-
 static hf_err send_one(struct enqueue *e)
 {
     uint8_t meta[HF_META_SMALL_MAX];
@@ -62,7 +50,7 @@ static void take(struct enqueue *e, const struct wire_record *record)
     if (record->type == HF_RECORD_ACCEPTED &&
         hf_accepted_decode(record->meta, &accepted) == HF_OK) {
         e->accepted++;
-        write_id(e->log, accepted.id);
+        wire_write_id(e->log, accepted.id);
     } else if (record->type == HF_RECORD_REFUSED &&
                hf_refused_decode(record->meta, &refused) == HF_OK) {
         e->refused++;
@@ -108,7 +96,8 @@ static void report(const struct enqueue *e, int64_t started_us)
 
     (void)printf("sent %llu accepted %llu refused %llu seconds %.3f rate %.0f\n",
                  (unsigned long long)e->sent, (unsigned long long)e->accepted,
-                 (unsigned long long)e->refused, seconds, (double)e->accepted / seconds);
+                 (unsigned long long)e->refused, seconds,
+                 (double)e->accepted / seconds);
     for (size_t i = 0; i < HF_REASON_COUNT; i++) {
         if (e->reasons[i] > 0) {
             (void)printf("refused %s %llu\n", hf_reason_word((hf_reason)i),
@@ -166,7 +155,7 @@ static bool list_page(struct wire *wire, hf_id *after, bool *is_over)
     }
     for (size_t at = 0; at < peeked.ids.bytes; at += HF_ID_BYTES) {
         memcpy(after->bytes, peeked.ids.data + at, HF_ID_BYTES);
-        write_id(stdout, *after);
+        wire_write_id(stdout, *after);
     }
     *is_over = peeked.is_last;
     free(record);
@@ -195,73 +184,4 @@ int wire_list(int argc, char **argv)
     }
     wire_close(wire);
     return 0;
-}
-
-static bool answer(struct wire *wire, const struct wire_record *record, FILE *log)
-{
-    static uint8_t head[64];
-    static size_t head_bytes;
-    const struct hf_response_head response = {.status = 200};
-    uint8_t meta[HF_META_SMALL_MAX];
-    struct hf_assign assign;
-    struct hf_respond respond = {0};
-    hf_err err = HF_OK;
-
-    if (record->type != HF_RECORD_ASSIGN ||
-        hf_assign_decode(record->meta, &assign) != HF_OK) {
-        return false;
-    }
-    if (head_bytes == 0) {
-        head_bytes = hf_response_head_encode(&response, head, sizeof head);
-    }
-    write_id(log, assign.id);
-    respond.id = assign.id;
-    respond.epoch = assign.epoch;
-    err = wire_send(wire, HF_RECORD_RESPOND,
-                    hf_slice_of(meta, hf_respond_encode(&respond, meta, sizeof meta)),
-                    hf_slice_of(head, head_bytes), HF_SLICE_EMPTY);
-    WIRE_SEND(wire, CREDIT, credit, .handle = HANDLE, .requests = 1);
-    return err == HF_OK;
-}
-
-int wire_work(int argc, char **argv)
-{
-    struct wire *wire = NULL;
-    FILE *log = argc > 5 ? fopen(argv[5], "ae") : NULL;
-    uint64_t count = argc > 4 ? strtoull(argv[3], NULL, 10) : 0;
-    uint64_t done = 0;
-    int64_t started_us = hf_clock_monotonic_us();
-    int64_t first_us = 0;
-
-    if (argc < 5 || wire_open(argv[0], argv[1], HF_ROLE_WORKER, &wire) != HF_OK ||
-        wire_open_queue(wire, HANDLE, argv[2], HF_RIGHT_RECEIVE | HF_RIGHT_RESPOND) !=
-            HF_OK) {
-        (void)fprintf(stderr, "wire work ADDRESS PACKAGE QUEUE COUNT CREDIT [LOG]\n");
-        return 2;
-    }
-    WIRE_SEND(wire, CREDIT, credit, .handle = HANDLE,
-              .requests = (uint32_t)strtoul(argv[4], NULL, 10));
-    wire_flush(wire);
-    while (done < count) {
-        struct wire_record *record = wire_next(wire, 10000);
-
-        if (record == NULL) {
-            break;
-        }
-        if (answer(wire, record, log)) {
-            first_us = done++ == 0 ? hf_clock_monotonic_us() : first_us;
-        }
-        free(record);
-        wire_flush(wire);
-    }
-    double seconds = (double)(hf_clock_monotonic_us() - first_us) / 1e6;
-
-    (void)printf("answered %llu seconds %.3f rate %.0f first_ms %lld\n",
-                 (unsigned long long)done, seconds, (double)done / seconds,
-                 (long long)((first_us - started_us) / 1000));
-    if (log != NULL) {
-        (void)fclose(log);
-    }
-    wire_close(wire);
-    return done == count ? 0 : 3;
 }

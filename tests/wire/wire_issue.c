@@ -1,6 +1,6 @@
-/* issue DIR: an issuer key, and a package for one broker and each kind of client, so that a
- * broker can be tested without a controller. policy ADDRESS PACKAGE QUEUE DURABILITY
- * [LENGTH]: configures one queue as a controller would. */
+/* issue DIR: an issuer key, and a package for one broker and each kind of client, so
+ * that a broker can be tested without a controller. policy ADDRESS PACKAGE QUEUE
+ * DURABILITY [LENGTH]: configures one queue as a controller would. */
 #include "tests/wire/wire.h"
 
 #include "lib/io/clock.h"
@@ -36,7 +36,8 @@ static hf_err fill(struct hf_claims *claims, const struct part *part, hf_key hol
     claims->issued_s = now;
     claims->expires_s = now + 86000;
     if ((err = hf_claims_set_issuer(claims, HF_SLICE("hf:test"))) != HF_OK ||
-        (err = hf_claims_set_subject(claims, hf_slice_of_cstr(part->subject))) != HF_OK ||
+        (err = hf_claims_set_subject(claims, hf_slice_of_cstr(part->subject))) !=
+            HF_OK ||
         (err = hf_claims_set_audience(claims, HF_SLICE("test"))) != HF_OK ||
         (err = hf_claims_add_grant(claims, part->verbs)) != HF_OK) {
         return err;
@@ -147,7 +148,8 @@ int wire_policy(int argc, char **argv)
     hf_err err = HF_OK;
 
     if (argc < 4) {
-        (void)fprintf(stderr, "wire policy ADDRESS PACKAGE QUEUE DURABILITY [LENGTH]\n");
+        (void)fprintf(stderr,
+                      "wire policy ADDRESS PACKAGE QUEUE DURABILITY [LENGTH]\n");
         return 2;
     }
     queue.name = hf_slice_of_cstr(argv[2]);

@@ -1,4 +1,5 @@
-/* A client of the link protocol for tests and benchmarks: see the comments of wire_*.c. */
+/* A client of the link protocol for tests and benchmarks: see the comments of wire_*.c.
+ */
 #include "tests/wire/wire.h"
 
 #include "lib/io/clock.h"

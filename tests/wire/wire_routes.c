@@ -1,5 +1,5 @@
-/* routes ADDRESS DIRECTORY QUEUE PREFIX...: sends a signed routing snapshot with one URL group,
- * as a controller would. DIRECTORY holds what `issue` wrote. */
+/* routes ADDRESS DIRECTORY QUEUE PREFIX...: sends a signed routing snapshot with one
+ * URL group, as a controller would. DIRECTORY holds what `issue` wrote. */
 #include "tests/wire/wire.h"
 
 #include "lib/io/clock.h"
@@ -61,7 +61,8 @@ static hf_err sign_manifest(const struct routes_request *r, uint64_t sequence,
     hf_buf_init(&payload, 4096);
     err = hf_manifest_write(&manifest, &payload);
     if (err == HF_OK) {
-        err = hf_document_sign(HF_DOCUMENT_ROUTE, r->issuer, hf_buf_slice(&payload), out);
+        err =
+            hf_document_sign(HF_DOCUMENT_ROUTE, r->issuer, hf_buf_slice(&payload), out);
     }
     hf_buf_fini(&payload);
     return err;
