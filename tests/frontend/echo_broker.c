@@ -192,6 +192,14 @@ static void pump(struct echo_broker *broker, struct hf_link *link,
     }
 }
 
+static void refuse(struct hf_link *link, hf_id id)
+{
+    const struct hf_refused refused = {
+        .id = id, .reason = HF_REASON_QUEUE_FULL, .retry_after_ms = 1500};
+
+    SAY(link, HF_RECORD_REFUSED, refused, refused);
+}
+
 static void answer_by_path(struct echo_broker *broker, struct hf_link *link,
                            const struct hf_enqueue *enqueue, hf_slice path,
                            hf_slice body)
@@ -201,7 +209,10 @@ static void answer_by_path(struct echo_broker *broker, struct hf_link *link,
     if (hf_slice_starts_with(path, HF_SLICE("/stream/"))) {
         struct echo_stream *stream = new_stream(broker, enqueue->id);
 
-        hf_check(stream != NULL);
+        if (stream == NULL) {
+            refuse(link, enqueue->id);
+            return;
+        }
         stream->is_response = true;
         hf_check(hf_text_parse_u64(hf_slice_skip(path, 8), UINT64_MAX,
                                    &stream->total) == HF_OK);
@@ -214,10 +225,7 @@ static void answer_by_path(struct echo_broker *broker, struct hf_link *link,
         respond(link, enqueue->id, (struct answer){.is_streamed = true, .length = 10});
         SAY(link, HF_RECORD_BODY, body_piece, piece);
     } else if (hf_slice_equal(path, HF_SLICE("/refuse"))) {
-        struct hf_refused refused = {
-            .id = enqueue->id, .reason = HF_REASON_QUEUE_FULL, .retry_after_ms = 1500};
-
-        SAY(link, HF_RECORD_REFUSED, refused, refused);
+        refuse(link, enqueue->id);
     } else if (hf_slice_equal(path, HF_SLICE("/never")) ||
                (hf_slice_equal(path, HF_SLICE("/hold")) && !is_reoffer)) {
         return;
@@ -245,7 +253,9 @@ static void on_enqueue(struct echo_broker *broker, struct hf_link *link,
         answer_by_path(broker, link, &enqueue, head.path, record->body);
         return;
     }
-    if (new_stream(broker, enqueue.id) != NULL) {
+    if (new_stream(broker, enqueue.id) == NULL) {
+        refuse(link, enqueue.id);
+    } else {
         struct hf_admitted admitted = {.id = enqueue.id};
 
         SAY(link, HF_RECORD_ADMITTED, admitted, admitted);
@@ -292,6 +302,19 @@ static void on_window(struct echo_broker *broker, struct hf_link *link,
     }
 }
 
+static void on_cancel(struct echo_broker *broker, const struct hf_record *record)
+{
+    struct hf_cancel cancel;
+    struct echo_stream *stream;
+
+    hf_check(hf_cancel_decode(record->meta, &cancel) == HF_OK);
+    broker->counts.cancelled++;
+    stream = stream_of(broker, cancel.id);
+    if (stream != NULL) {
+        stream->is_used = false;
+    }
+}
+
 static void on_open(struct hf_link *link, const struct hf_record *record)
 {
     struct hf_queue_open open;
@@ -321,7 +344,7 @@ static void on_record(struct echo_broker *broker, struct hf_link *link,
     } else if (record->type == HF_RECORD_SNAPSHOT_ACK) {
         broker->counts.snapshots++;
     } else if (record->type == HF_RECORD_CANCEL) {
-        broker->counts.cancelled++;
+        on_cancel(broker, record);
     }
 }
 

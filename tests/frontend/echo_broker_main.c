@@ -3,14 +3,14 @@
  *   echo_broker_main DIRECTORY PORT
  *
  * writes DIRECTORY/package for --package-fd and serves DIRECTORY/b1.sock until killed.
- * PORT is where the frontend listens.
+ * SIGHUP breaks all links, as a restart does. PORT is where the frontend listens.
  */
 #include "lib/base/text.h"
 #include "lib/io/file.h"
 #include "tests/frontend/echo_broker.h"
 
+#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 int main(int argc, char **argv)
 {
@@ -18,7 +18,12 @@ int main(int argc, char **argv)
     struct hf_buf package;
     char path[256];
     uint64_t port;
+    sigset_t signals;
+    int number;
 
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (argc != 3 ||
         hf_text_parse_u64(hf_slice_of_cstr(argv[2]), 65535, &port) != HF_OK ||
         hf_token_init() != HF_OK) {
@@ -34,6 +39,9 @@ int main(int argc, char **argv)
     echo_broker_route(broker, (unsigned)port);
     echo_broker_listen(broker);
     for (;;) {
-        (void)pause();
+        if (sigwait(&signals, &number) == 0) {
+            echo_broker_kill(broker);
+            echo_broker_listen(broker);
+        }
     }
 }
