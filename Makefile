@@ -21,6 +21,7 @@
 #     tests/D/*_main.c -> build/tests/tests/D/*_main, helper programs of tests.
 #   tests/fuzz/fuzz_NAME.c -> libFuzzer target and, in make test, a replay of
 #     tests/fuzz/corpus/NAME.
+#   tests/fault/*.c -> build/tests/fault/*.so, preloaded by tests to make calls fail.
 #   tests/cluster/*.sh and *.py -> scripts, run in order; each prints PASS, FAIL or SKIP.
 
 MODE ?= release
@@ -67,7 +68,7 @@ say = $(if $(V),,@echo "  $(1) $(2)";)
 UNITS := lib/base lib/http lib/token lib/wire lib/io \
     frontend/core broker/core controller/core worker/core \
     frontend broker controller controller/cli worker
-TEST_UNITS := $(filter-out tests/fuzz tests/tidy tests/run tests/cluster/%, \
+TEST_UNITS := $(filter-out tests/fuzz tests/fault tests/tidy tests/run tests/cluster/%, \
     $(patsubst %/,%,$(sort $(dir $(wildcard tests/*/*.c)))))
 
 mains = $(filter %/main.c %_main.c,$(1))
@@ -270,6 +271,12 @@ $(OUT)/tests/$(1:.c=): $(call objs,$(1)) $(call sees,$(2)) $(third)
 endef
 $(foreach u,$(TEST_UNITS),$(foreach t,$(filter %_main.c,$(call own,$(u))),\
     $(eval $(call make_tool,$(t),$(u)))))
+
+FAULTS := $(patsubst tests/fault/%.c,$(OUT)/tests/fault/%.so,$(wildcard tests/fault/*.c))
+TOOLS += $(FAULTS)
+$(OUT)/tests/fault/%.so: tests/fault/%.c Makefile | $(BUILD)/deps-test.stamp
+	$(call say,LD ,$@)mkdir -p $(@D) && $(CC) -std=c11 -D_GNU_SOURCE -O2 -fPIC $(WARN) \
+	    -shared -o $@ $< -ldl
 
 # A fuzz target is linked by libFuzzer in MODE=fuzz, otherwise by a driver that replays.
 ENGINE := $(if $(filter fuzz,$(MODE)),,$(OBJ)/tests/fuzz/replay.o)
