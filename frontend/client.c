@@ -7,6 +7,37 @@
 #define OUT_KEPT      65536u
 #define IN_KEPT       16384u
 
+bool fe_client_is_idle(const struct fe_client *client)
+{
+    return client->pipeline_count == 0 && client->reading == NULL &&
+           !client->is_head_waiting && hf_buf_bytes(&client->in) == 0 &&
+           (client->parser == NULL || hf_http_parser_is_idle(client->parser));
+}
+
+/* Idle: what the next request will need is with the stash until then. */
+static void rest(struct fe_client *client)
+{
+    struct fe_stash *stash = &client->shell->stash;
+
+    if (client->parser != NULL) {
+        fe_stash_take_parser(stash, &client->parser);
+    }
+    if (hf_buf_bytes(&client->out) == 0) {
+        fe_stash_take_out(stash, &client->out);
+    }
+    hf_buf_fini(&client->in);
+}
+
+static hf_err wake(struct fe_client *client)
+{
+    if (client->out.data == NULL) {
+        fe_stash_get_out(&client->shell->stash, &client->out);
+    }
+    return client->parser != NULL
+               ? HF_OK
+               : fe_stash_get_parser(&client->shell->stash, &client->parser);
+}
+
 void fe_client_touch(struct fe_client *client)
 {
     if (!hf_list_is_linked(&client->dirty)) {
@@ -188,7 +219,7 @@ void fe_client_work(struct fe_client *client)
 {
     size_t used;
 
-    if (client->is_gone || client->is_lingering) {
+    if (client->is_gone || client->is_lingering || client->parser == NULL) {
         return;
     }
     used = parse(client, hf_buf_slice(&client->in));
@@ -211,8 +242,12 @@ static void on_data(void *ctx, struct hf_conn *conn, hf_slice bytes)
     fe_shell_look(client->shell);
     fe_count(&client->shell->stats, FE_STAT_client_bytes_in_total,
              (int64_t)bytes.bytes);
-    if (client->reading == NULL && hf_http_parser_is_idle(client->parser)) {
+    if (fe_client_is_idle(client)) {
         client->since = client->shell->now; /* the header's time begins */
+    }
+    if (wake(client) != HF_OK) {
+        fe_client_drop(client);
+        return;
     }
     if (hf_buf_bytes(&client->in) == 0) {
         used = parse(client, bytes);
@@ -358,6 +393,8 @@ void fe_client_flush(struct fe_client *client)
     }
     if (client->is_closing && !client->is_lingering) {
         begin_closing(client);
+    } else if (fe_client_is_idle(client)) {
+        rest(client);
     }
 }
 
@@ -366,8 +403,7 @@ void fe_client_drain(struct fe_client *client)
     if (client->is_gone || client->is_closing) {
         return;
     }
-    if (client->pipeline_count == 0 && !client->is_head_waiting &&
-        hf_http_parser_is_idle(client->parser)) {
+    if (fe_client_is_idle(client)) {
         client->is_closing = true;
         fe_client_touch(client);
     }
@@ -388,12 +424,10 @@ static struct hf_http_address address_of(const struct hf_addr *addr)
 
 void fe_client_new(struct fe_shell *shell, struct hf_conn *conn)
 {
-    const struct hf_http_limits limits = {0};
     struct fe_client *client = calloc(1, sizeof *client);
     struct hf_addr addr;
 
-    if (client == NULL || hf_http_parser_new(limits, &client->parser) != HF_OK) {
-        free(client);
+    if (client == NULL) {
         hf_conn_close(conn);
         return;
     }

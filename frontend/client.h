@@ -28,8 +28,8 @@ struct fe_client {
     struct hf_list pipeline;
     struct fe_shell *shell;
     struct hf_conn *conn;
-    struct hf_http_parser *parser;
-    struct fe_hold *reading; /* whose body is being read, else NULL */
+    struct hf_http_parser *parser; /* NULL between requests: see stash.h */
+    struct fe_hold *reading;       /* whose body is being read, else NULL */
     struct hf_buf in;
     struct hf_buf out;
     uint32_t pipeline_count;
@@ -54,6 +54,8 @@ struct fe_client {
 
 /* Takes the connection over and starts reading. Without memory it is closed. */
 void fe_client_new(struct fe_shell *shell, struct hf_conn *conn);
+/* Between requests: nothing is owed either way. */
+bool fe_client_is_idle(const struct fe_client *client);
 /* Marks it for writing at the end of the turn. */
 void fe_client_touch(struct fe_client *client);
 /* Marks it for reading on: credit has come, or its turn. */

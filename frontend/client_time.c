@@ -68,7 +68,7 @@ static void look_at_reader(struct fe_client *client)
 {
     const struct fe_options *options = client->shell->options;
 
-    if (hf_http_parser_is_idle(client->parser)) {
+    if (fe_client_is_idle(client)) {
         if (is_overdue(client, options->idle_ms)) {
             fe_client_drop(client);
         }

@@ -330,6 +330,7 @@ void fe_shell_free(struct fe_shell *shell)
         hf_loop_free(shell->loop);
     }
     fe_holds_fini(shell);
+    fe_stash_fini(&shell->stash);
     fe_table_free(shell->table);
     hf_link_identity_unref(shell->identity);
     hf_buf_fini(&shell->path);

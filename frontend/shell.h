@@ -8,6 +8,7 @@
 
 #include "frontend/core/frontend.h"
 #include "frontend/inbox.h"
+#include "frontend/stash.h"
 #include "frontend/stats.h"
 #include "lib/base/list.h"
 #include "lib/http/host.h"
@@ -87,6 +88,8 @@ struct fe_shell {
     struct hf_list
         orphans; /* holds whose answer we broke: the core does not know yet */
     uint32_t clients_count;
+
+    struct fe_stash stash;
 
     struct fe_inbox inbox;
     struct fe_uplink *uplinks[FE_BROKERS_MAX + 1]; /* 1.. */
