@@ -1,5 +1,5 @@
-/* The store thread: takes batches from the core, makes them durable, says COMMITTED. And
- * the tick thread, which wakes the core when one of its deadlines has come. */
+/* The store thread: takes batches from the core, makes them durable, says COMMITTED.
+ * And the tick thread, which wakes the core when one of its deadlines has come. */
 #include "broker/shell.h"
 
 #include "lib/base/log.h"
@@ -14,8 +14,11 @@ struct commit {
     struct broker_batch batch;
     struct br_store_put puts[BROKER_BATCH_MAX];
     struct br_held *held[BROKER_BATCH_MAX];
-    struct br_piece *pieces[BROKER_BATCH_MAX];
     struct br_blob *policy;
+    hf_slice *parts;          /* of all PUT_BODY commands, in order */
+    struct br_piece **pieces; /* what keeps them alive */
+    uint32_t parts_count;
+    uint32_t parts_max;
 };
 
 /* pthread_cond_timedwait until `due` on hf_clock_now's clock. */
@@ -50,11 +53,42 @@ static hf_slice queue_name(struct br *br, uint32_t queue)
     return view.name;
 }
 
+static void add_part(struct commit *c, struct br_piece *piece, hf_slice bytes)
+{
+    if (c->parts_count == c->parts_max) {
+        c->parts_max = c->parts_max == 0 ? 64 : c->parts_max * 2;
+        c->parts = realloc(c->parts, c->parts_max * sizeof *c->parts);
+        c->pieces = realloc(c->pieces, c->parts_max * sizeof(struct br_piece *));
+        if (c->parts == NULL || c->pieces == NULL) {
+            br_fail_stop("no memory for a commit");
+        }
+    }
+    c->pieces[c->parts_count] = piece;
+    c->parts[c->parts_count++] = bytes;
+}
+
+static void pin_body(struct br *br, struct commit *c, uint32_t i)
+{
+    const struct broker_command *command = &c->batch.items[i];
+    uint64_t at = command->offset;
+    uint64_t end = command->offset + command->bytes;
+
+    while (at < end) {
+        hf_slice bytes = HF_SLICE_EMPTY;
+        struct br_piece *piece = br_piece_at(br, command->slot, at, &bytes);
+
+        hf_check(piece != NULL && bytes.bytes > 0);
+        bytes = hf_slice_first(bytes, (size_t)(end - at));
+        add_part(c, piece, bytes);
+        c->puts[i].parts_count++;
+        at += bytes.bytes;
+    }
+}
+
 static void pin(struct br *br, struct commit *c, uint32_t i)
 {
     const struct broker_command *command = &c->batch.items[i];
     struct br_store_put *put = &c->puts[i];
-    hf_slice bytes = HF_SLICE_EMPTY;
 
     if (command->type == BROKER_CMD_PUT) {
         put->view = broker_request_at(br->core, command->slot);
@@ -65,9 +99,7 @@ static void pin(struct br *br, struct commit *c, uint32_t i)
         put->body = br_held_body(c->held[i]);
     } else if (command->type == BROKER_CMD_PUT_BODY) {
         put->view = broker_request_at(br->core, command->slot);
-        c->pieces[i] = br_piece_at(br, command->slot, command->offset, &bytes);
-        hf_check(c->pieces[i] != NULL || command->bytes == 0);
-        put->body = hf_slice_first(bytes, command->bytes);
+        pin_body(br, c, i);
     } else if (command->type == BROKER_CMD_POLICY && c->policy == NULL &&
                br->policy != NULL) {
         c->policy = br_blob_ref(br->policy);
@@ -78,11 +110,18 @@ static void pin(struct br *br, struct commit *c, uint32_t i)
  * move while a request of theirs exists. */
 static void pin_all(struct br *br, struct commit *c)
 {
+    const hf_slice *parts = NULL;
+
+    c->parts_count = 0;
     for (uint32_t i = 0; i < c->batch.count; i++) {
         c->puts[i] = (struct br_store_put){0};
         c->held[i] = NULL;
-        c->pieces[i] = NULL;
         pin(br, c, i);
+    }
+    parts = c->parts; /* they moved while there came more */
+    for (uint32_t i = 0; i < c->batch.count; i++) {
+        c->puts[i].parts = parts;
+        parts += c->puts[i].parts_count;
     }
 }
 
@@ -90,31 +129,37 @@ static void unpin_all(struct commit *c)
 {
     for (uint32_t i = 0; i < c->batch.count; i++) {
         br_held_unref(c->held[i]);
+    }
+    for (uint32_t i = 0; i < c->parts_count; i++) {
         br_piece_unref(c->pieces[i]);
     }
     br_blob_unref(c->policy);
     c->policy = NULL;
 }
 
-/* Bytes that are on disk now may leave memory: pieces at once, records when the cache is
- * over its budget and nobody needs them in the next moment. */
+/* Bytes that are on disk now may leave memory: pieces at once, records when the cache
+ * is over its budget and nobody needs them in the next moment. The core settles a large
+ * batch over several steps, so what it says of the disk is late here: the commit has
+ * been. */
 static void let_go(struct br *br, const struct commit *c)
 {
     for (uint32_t i = 0; i < c->batch.count; i++) {
         const struct broker_command *command = &c->batch.items[i];
         struct broker_request_view view;
 
-        if (command->slot == 0 || (command->type != BROKER_CMD_PUT &&
-                                   command->type != BROKER_CMD_PUT_BODY)) {
+        if (command->slot == 0 ||
+            (command->type != BROKER_CMD_PUT && command->type != BROKER_CMD_PUT_BODY)) {
             continue;
         }
         view = broker_request_at(br->core, command->slot);
-        if (view.seq != command->seq || !view.is_on_disk) {
-            continue; /* the slot has ended, perhaps it serves another request already */
+        if (view.seq != command->seq) {
+            continue; /* the slot has ended, perhaps it serves another request already
+                       */
         }
         if (command->type == BROKER_CMD_PUT_BODY) {
             br_drop_pieces(br, command->slot, command->offset + command->bytes);
-        } else if (!view.is_leased && br->held_bytes > BR_CACHE_BYTES) {
+        } else if (!view.is_leased && br->held_bytes > BR_CACHE_BYTES &&
+                   c->puts[i].view.body_bytes != BROKER_BODY_INCOMPLETE) {
             br_drop_held(br, command->slot);
         }
     }
@@ -145,11 +190,13 @@ static void tell_space(struct br *br)
 static void commit_one(struct br *br, struct commit *c)
 {
     int64_t start = hf_clock_monotonic_us();
-    hf_slice policy = c->policy == NULL ? HF_SLICE_EMPTY
-                                        : hf_slice_of(c->policy->data, c->policy->bytes);
+    hf_slice policy = c->policy == NULL
+                          ? HF_SLICE_EMPTY
+                          : hf_slice_of(c->policy->data, c->policy->bytes);
     struct broker_input done = {.type = BROKER_IN_COMMITTED};
 
-    if (br_store_apply(br->store, br->incarnation, &c->batch, c->puts, policy) != HF_OK) {
+    if (br_store_apply(br->store, br->incarnation, &c->batch, c->puts, policy) !=
+        HF_OK) {
         br_fail_stop("a commit failed");
     }
     hf_stat_add(&br_stats.commits, 1);
@@ -184,8 +231,8 @@ void *br_commit_main(void *context)
             if (br->is_stopping) {
                 break;
             }
-            br->commit_at = hf_time_min(broker_batch_due(br->core),
-                                        hf_time_add_ms(now, 500));
+            br->commit_at =
+                hf_time_min(broker_batch_due(br->core), hf_time_add_ms(now, 500));
             wait_until(br, &br->commit_wake, br->commit_at);
             br->commit_at = HF_TIME_ZERO; /* awake: nobody needs to signal */
         }
@@ -199,6 +246,8 @@ void *br_commit_main(void *context)
         pthread_mutex_lock(&br->lock);
     }
     pthread_mutex_unlock(&br->lock);
+    free(c->parts);
+    free(c->pieces);
     free(c);
     return NULL;
 }

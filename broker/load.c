@@ -1,6 +1,6 @@
-/* The loader: requests whose bytes are (partly) on disk only, on their way to a worker. It
- * reads outside of the core lock, then looks again whether the lease still stands. Streamed
- * bodies go out piece by piece under the worker's window. */
+/* The loader: requests whose bytes are (partly) on disk only, on their way to a worker.
+ * It reads outside of the core lock, then looks again whether the lease still stands.
+ * Streamed bodies go out piece by piece under the worker's window. */
 #include "broker/shell.h"
 
 #include "lib/base/list.h"
@@ -10,8 +10,8 @@
 /* A streamed body on its way to the holder of one lease. */
 struct br_stream {
     struct broker_effect assign;
-    uint64_t offset; /* next byte to send */
-    uint64_t window; /* bytes the worker will take */
+    uint64_t offset;  /* next byte to send */
+    uint64_t window;  /* bytes the worker will take */
     bool is_assigned; /* ASSIGN has left */
     bool is_queued;   /* a job for it waits */
     bool is_done;
@@ -22,10 +22,25 @@ struct job {
     struct broker_effect assign;
 };
 
+/* One request of a run: many small ones are read in one transaction and sent together,
+ * so that the lock changes hands and the link is flushed once for all of them. */
+#define RUN_MAX       64
+#define RUN_BYTES_MAX (HF_HEAD_MAX + HF_BODY_PIECE_MAX)
+struct load {
+    struct broker_effect assign;
+    uint64_t seq;
+    size_t head_bytes;
+    size_t bytes; /* head and body */
+    size_t at;    /* in the bytes read */
+    bool is_found;
+};
+
 struct br_loads {
     struct hf_list jobs; /* under the core lock */
     pthread_cond_t wake;
-    struct hf_buf bytes; /* the loader's own */
+    struct hf_buf bytes; /* the loader's own, as is the run */
+    struct load run[RUN_MAX];
+    uint32_t run_count;
 };
 
 hf_err br_loads_new(struct br *br)
@@ -40,7 +55,7 @@ hf_err br_loads_new(struct br *br)
     pthread_condattr_init(&attributes);
     pthread_cond_init(&br->loads->wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    hf_buf_init(&br->loads->bytes, HF_HEAD_MAX + HF_BODY_PIECE_MAX);
+    hf_buf_init(&br->loads->bytes, RUN_BYTES_MAX);
     return HF_OK;
 }
 
@@ -98,7 +113,7 @@ void br_load_window(struct br *br, uint32_t session, const struct hf_window *win
 static bool still_stands(struct br *br, const struct broker_effect *assign,
                          struct broker_request_view *view)
 {
-    if (broker_slot_of(br->core, assign->id) != assign->slot) {
+    if (!broker_slot_has(br->core, assign->slot, assign->id)) {
         return false;
     }
     *view = broker_request_at(br->core, assign->slot);
@@ -127,29 +142,109 @@ static bool read_back(struct br *br, uint64_t seq, uint64_t offset, uint64_t byt
     return err == HF_OK;
 }
 
-static bool load_whole(struct br *br, const struct broker_effect *assign)
+/* The ASSIGN of a streamed request: its head is read, the body follows piece by piece.
+ */
+static bool send_streamed_head(struct br *br, const struct broker_effect *assign)
 {
+    const struct br_held *held = br->slots[assign->slot].held;
     struct broker_request_view view;
-    hf_slice bytes = HF_SLICE_EMPTY;
-    bool is_streamed = false;
 
     if (!still_stands(br, assign, &view)) {
         return false;
     }
-    is_streamed = (view.flags & BROKER_SUBMIT_STREAMED) != 0;
-    if (br->slots[assign->slot].held == NULL) {
-        uint64_t body = is_streamed ? 0 : view.body_bytes;
-
-        if (!read_back(br, view.seq, 0, view.head_bytes + body) ||
-            !still_stands(br, assign, &view)) {
-            return false;
-        }
-        bytes = hf_buf_slice(&br->loads->bytes);
-        (void)br_install_held(br, assign->slot, hf_slice_first(bytes, view.head_bytes),
-                              hf_slice_skip(bytes, view.head_bytes));
+    if (held != NULL) {
+        br_send_assign(br, assign, br_held_head(held), HF_SLICE_EMPTY);
+        return true;
     }
-    br_send_assign(br, assign, br->slots[assign->slot].held, is_streamed);
-    return is_streamed;
+    if (!read_back(br, view.seq, 0, view.head_bytes) ||
+        !still_stands(br, assign, &view)) {
+        return false;
+    }
+    br_send_assign(br, assign, hf_buf_slice(&br->loads->bytes), HF_SLICE_EMPTY);
+    return true;
+}
+
+/* Under the lock: whether the job at the front fits into the run; then it is taken. One
+ * whose lease has ended needs no reading. */
+static bool take_job(struct br *br, const struct job *job, size_t *total)
+{
+    struct br_loads *loads = br->loads;
+    struct load *load = &loads->run[loads->run_count];
+    struct broker_request_view view;
+
+    if (!still_stands(br, &job->assign, &view)) {
+        return true;
+    }
+    if ((view.flags & BROKER_SUBMIT_STREAMED) != 0 ||
+        *total + view.head_bytes + view.body_bytes > RUN_BYTES_MAX) {
+        return false;
+    }
+    *load = (struct load){.assign = job->assign,
+                          .seq = view.seq,
+                          .head_bytes = view.head_bytes,
+                          .bytes = view.head_bytes + (size_t)view.body_bytes};
+    *total += load->bytes;
+    loads->run_count++;
+    return true;
+}
+
+static void take_run(struct br *br)
+{
+    struct br_loads *loads = br->loads;
+    size_t total = 0;
+
+    loads->run_count = 0;
+    while (loads->run_count < RUN_MAX && !hf_list_is_empty(&loads->jobs)) {
+        struct job *job = HF_CONTAINER(hf_list_first(&loads->jobs), struct job, link);
+
+        if (!take_job(br, job, &total)) {
+            return;
+        }
+        hf_list_remove(&job->link);
+        free(job);
+    }
+}
+
+/* Outside of the lock. A request that has ended meanwhile is not found. */
+static void read_run(struct br *br)
+{
+    struct br_loads *loads = br->loads;
+
+    hf_buf_clear(&loads->bytes);
+    if (br_store_read_begin(br->store) != HF_OK) {
+        br_fail_stop("a stored request cannot be read");
+    }
+    for (uint32_t i = 0; i < loads->run_count; i++) {
+        struct load *load = &loads->run[i];
+        hf_err err = HF_OK;
+
+        load->at = hf_buf_bytes(&loads->bytes);
+        err = br_store_read(br->store, load->seq, 0, load->bytes, &loads->bytes);
+        if (err != HF_OK && err != HF_ERR_NOT_FOUND) {
+            br_fail_stop("a stored request cannot be read");
+        }
+        load->is_found = err == HF_OK;
+    }
+    br_store_read_end(br->store);
+    hf_stat_add(&br_stats.loads, loads->run_count);
+}
+
+static void send_run(struct br *br)
+{
+    struct br_loads *loads = br->loads;
+
+    for (uint32_t i = 0; i < loads->run_count; i++) {
+        const struct load *load = &loads->run[i];
+        struct broker_request_view view;
+        hf_slice bytes = hf_slice_first(
+            hf_slice_skip(hf_buf_slice(&loads->bytes), load->at), load->bytes);
+
+        if (!load->is_found || !still_stands(br, &load->assign, &view)) {
+            continue;
+        }
+        br_send_assign(br, &load->assign, hf_slice_first(bytes, load->head_bytes),
+                       hf_slice_skip(bytes, load->head_bytes));
+    }
 }
 
 static void send_piece(struct br *br, struct br_stream *stream, hf_slice bytes,
@@ -208,16 +303,16 @@ static bool send_next(struct br *br, const struct broker_effect *assign)
     return true;
 }
 
-static void run_job(struct br *br, const struct broker_effect *assign)
+static void run_stream(struct br *br, const struct broker_effect *assign)
 {
     struct br_stream *stream = br->slots[assign->slot].stream;
-    bool is_streamed = stream != NULL && stream->assign.epoch == assign->epoch &&
-                       hf_id_equal(stream->assign.id, assign->id);
+    bool is_begun = stream != NULL && stream->assign.epoch == assign->epoch &&
+                    hf_id_equal(stream->assign.id, assign->id) && stream->is_assigned;
 
-    if (!is_streamed || !stream->is_assigned) {
-        is_streamed = load_whole(br, assign);
+    if (!is_begun) {
+        is_begun = send_streamed_head(br, assign);
         stream = br->slots[assign->slot].stream;
-        if (!is_streamed || stream == NULL) {
+        if (!is_begun || stream == NULL) {
             return;
         }
         stream->is_assigned = true;
@@ -231,26 +326,37 @@ static void run_job(struct br *br, const struct broker_effect *assign)
     }
 }
 
+static void run_jobs(struct br *br)
+{
+    take_run(br);
+    if (br->loads->run_count > 0) {
+        br_unlock(br);
+        read_run(br);
+        br_lock(br);
+        send_run(br);
+        return;
+    }
+    if (!hf_list_is_empty(&br->loads->jobs)) {
+        struct job *job =
+            HF_CONTAINER(hf_list_pop_front(&br->loads->jobs), struct job, link);
+
+        run_stream(br, &job->assign);
+        free(job);
+    }
+}
+
 void *br_load_main(void *context)
 {
     struct br *br = context;
 
     br_lock(br);
     while (!br->is_stopping) {
-        struct hf_list *first = hf_list_pop_front(&br->loads->jobs);
-
-        if (first == NULL) {
-            br_unlock(br);
-            br_lock(br);
-            if (hf_list_is_empty(&br->loads->jobs) && !br->is_stopping) {
-                pthread_cond_wait(&br->loads->wake, &br->lock);
-            }
-            continue;
+        run_jobs(br);
+        br_unlock(br); /* flushes what was sent */
+        br_lock(br);
+        if (hf_list_is_empty(&br->loads->jobs) && !br->is_stopping) {
+            pthread_cond_wait(&br->loads->wake, &br->lock);
         }
-        struct job *job = HF_CONTAINER(first, struct job, link);
-
-        run_job(br, &job->assign);
-        free(job);
     }
     br_unlock(br);
     return NULL;

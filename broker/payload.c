@@ -1,5 +1,6 @@
-/* The bytes of requests: what the core knows only as slots and sizes. Everything here runs
- * under the core lock; references let the store thread read bytes outside of it. */
+/* The bytes of requests: what the core knows only as slots and sizes. Everything here
+ * runs under the core lock; references let the store thread read bytes outside of it.
+ */
 #include "broker/shell.h"
 
 #include <stdatomic.h>
@@ -84,18 +85,6 @@ void br_hold(struct br *br, uint32_t slot, const struct hf_record *record)
     hf_check(record != NULL && s->held == NULL);
     s->held = held_new(record->head, record->body);
     br->held_bytes += held_size(s->held);
-}
-
-bool br_install_held(struct br *br, uint32_t slot, hf_slice head, hf_slice body)
-{
-    struct br_slot *s = &br->slots[slot];
-
-    if (s->held != NULL) {
-        return false;
-    }
-    s->held = held_new(head, body);
-    br->held_bytes += held_size(s->held);
-    return true;
 }
 
 void br_drop_held(struct br *br, uint32_t slot)
@@ -228,7 +217,8 @@ bool br_reply_parts(struct br *br, uint32_t slot, hf_slice *head, hf_slice *body
         return false;
     }
     *head = hf_slice_of(reply->data, reply->head_bytes);
-    *body = hf_slice_of(reply->data + reply->head_bytes, reply->bytes - reply->head_bytes);
+    *body =
+        hf_slice_of(reply->data + reply->head_bytes, reply->bytes - reply->head_bytes);
     return true;
 }
 

@@ -1,5 +1,5 @@
-/* Effects of the core -> records on links, in the core's order. Runs under the core lock:
- * records are appended, never flushed here. */
+/* Effects of the core -> records on links, in the core's order. Runs under the core
+ * lock: records are appended, never flushed here. */
 #include "broker/shell.h"
 
 #include "lib/base/log.h"
@@ -45,7 +45,8 @@ void br_send_control(struct br *br, uint32_t session, enum hf_record_type type,
         uint8_t meta_[HF_META_SMALL_MAX];                                              \
         const struct hf_##name message_ = {__VA_ARGS__};                               \
         size_t bytes_ = hf_##name##_encode(&message_, meta_, sizeof meta_);            \
-        br_send_control((br), (session), HF_RECORD_##TYPE, hf_slice_of(meta_, bytes_)); \
+        br_send_control((br), (session), HF_RECORD_##TYPE,                             \
+                        hf_slice_of(meta_, bytes_));                                   \
     } while (0)
 
 void br_end_session(struct br *br, uint32_t session, hf_reason reason)
@@ -59,8 +60,8 @@ void br_end_session(struct br *br, uint32_t session, hf_reason reason)
     hf_link_finish(link, 500);
 }
 
-void br_send_assign(struct br *br, const struct broker_effect *assign,
-                    const struct br_held *held, bool is_streamed)
+void br_send_assign(struct br *br, const struct broker_effect *assign, hf_slice head,
+                    hf_slice body)
 {
     const struct broker_request_view view = broker_request_at(br->core, assign->slot);
     struct hf_assign message = {
@@ -71,8 +72,8 @@ void br_send_assign(struct br *br, const struct broker_effect *assign,
         .deadline_ms = hf_time_ms(assign->deadline),
         .enqueued_ms = hf_time_ms(assign->enqueued),
         .body_bytes = view.body_bytes,
-        .flags = (view.flags & (HF_ENQUEUE_REPEATABLE | HF_ENQUEUE_ASYNC)) |
-                 (is_streamed ? HF_ENQUEUE_STREAMED : 0),
+        .flags = view.flags &
+                 (HF_ENQUEUE_REPEATABLE | HF_ENQUEUE_ASYNC | HF_ENQUEUE_STREAMED),
     };
     uint8_t meta[HF_META_SMALL_MAX];
     hf_store_key key;
@@ -88,8 +89,8 @@ void br_send_assign(struct br *br, const struct broker_effect *assign,
     const struct hf_record record = {
         .type = HF_RECORD_ASSIGN,
         .meta = hf_slice_of(meta, bytes),
-        .head = br_held_head(held),
-        .body = is_streamed ? HF_SLICE_EMPTY : br_held_body(held),
+        .head = head,
+        .body = body,
     };
 
     (void)br_send(br, assign->session, &record);
@@ -110,7 +111,7 @@ static void perform_assign(struct br *br, const struct broker_effect *effect)
         br_load(br, effect);
         return;
     }
-    br_send_assign(br, effect, held, false);
+    br_send_assign(br, effect, br_held_head(held), br_held_body(held));
 }
 
 static void forward_response(struct br *br, const struct broker_effect *effect,

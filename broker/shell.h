@@ -195,8 +195,6 @@ void br_piece_unref(struct br_piece *piece);
 /* The kept response: head, body so far. False: there is none. */
 bool br_reply_parts(struct br *br, uint32_t slot, hf_slice *head, hf_slice *body);
 bool br_reply_is_streamed(struct br *br, uint32_t slot);
-/* Installs bytes read back from disk. */
-bool br_install_held(struct br *br, uint32_t slot, hf_slice head, hf_slice body);
 
 /* commit.c, load.c */
 void *br_commit_main(void *br);
@@ -212,9 +210,10 @@ HF_MUST_USE hf_err br_loads_new(struct br *br);
 void br_loads_stop(struct br *br);
 /* Under the lock: wakes the loader, to see that the process stops. */
 void br_loads_wake(struct br *br);
-/* Sends ASSIGN. Under the lock. */
-void br_send_assign(struct br *br, const struct broker_effect *assign,
-                    const struct br_held *held, bool is_streamed);
+/* Sends ASSIGN with these bytes; a streamed request's body is empty here and follows.
+ * Under the lock. */
+void br_send_assign(struct br *br, const struct broker_effect *assign, hf_slice head,
+                    hf_slice body);
 
 /* session.c: the events of links, and judging sessions again. */
 extern const struct hf_link_events br_session_events;

@@ -60,7 +60,9 @@ struct br_store_put {
     struct broker_request_view view; /* PUT */
     hf_slice queue;                  /* PUT: name of view.queue */
     hf_slice head;                   /* PUT */
-    hf_slice body;                   /* PUT: inline; PUT_BODY: the piece */
+    hf_slice body;                   /* PUT: inline */
+    const hf_slice *parts;           /* PUT_BODY: the command's bytes, in order */
+    uint32_t parts_count;
 };
 
 /* One transaction: the commands in order, and applied = (incarnation, index). For POLICY
@@ -69,7 +71,8 @@ HF_MUST_USE hf_err br_store_apply(struct br_store *store, uint32_t incarnation,
                                   const struct broker_batch *batch,
                                   const struct br_store_put *puts, hf_slice policy);
 
-/* Calls fn for every stored request in order of seq, as a RECOVERED input. */
+/* Calls fn for every stored request in order of seq, as a RECOVERED input; one whose body
+ * never became whole still has BROKER_BODY_INCOMPLETE bytes, and the core drops it. */
 typedef void (*br_store_recover_fn)(void *ctx, const struct broker_input *input);
 HF_MUST_USE hf_err br_store_recover(struct br_store *store, br_store_recover_fn fn,
                                     void *ctx);

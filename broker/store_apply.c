@@ -36,9 +36,7 @@ static void encode_record(uint8_t *to, const struct br_store_put *put)
 
     to[0] = RECORD_VERSION;
     to[1] = (uint8_t)put->queue.bytes;
-    hf_put_be32(to + 2, (view->flags & BROKER_SUBMIT_STREAMED) != 0
-                            ? view->flags | RECORD_INCOMPLETE
-                            : view->flags);
+    hf_put_be32(to + 2, view->flags);
     memcpy(to + 6, view->id.bytes, HF_ID_BYTES);
     memcpy(to + 22, view->owner.bytes, HF_KEY_BYTES);
     hf_put_be64(to + 54, (uint64_t)view->enqueued.us);
@@ -85,36 +83,21 @@ static int put_request(struct apply *a, uint64_t seq, const struct br_store_put 
                       hf_slice_skip(put->body, body.bytes));
 }
 
-/* The last piece is there: now it is a request, and its length is known. */
-static int put_whole(struct apply *a, const struct broker_command *command)
-{
-    uint8_t record[BR_STORE_PIECE_BYTES];
-    uint8_t key_bytes[8];
-    MDB_val key = {sizeof key_bytes, key_bytes};
-    MDB_val value;
-    int rc = 0;
-
-    hf_put_be64(key_bytes, command->seq);
-    rc = mdb_get(a->txn, a->store->request, &key, &value);
-    if (rc != 0) {
-        return rc == MDB_NOTFOUND ? 0 : rc;
-    }
-    hf_check(value.mv_size <= sizeof record);
-    memcpy(record, value.mv_data, value.mv_size);
-    hf_put_be32(record + 2, hf_get_be32(record + 2) & ~RECORD_INCOMPLETE);
-    hf_put_be64(record + 74, command->offset + command->bytes);
-    value.mv_data = record;
-    return mdb_put(a->txn, a->store->request, &key, &value, 0);
-}
-
+/* What has arrived of a streamed body, in the runs it lies in. */
 static int put_body(struct apply *a, const struct broker_command *command,
                     const struct br_store_put *put)
 {
+    uint64_t offset = put->view.head_bytes + command->offset;
+    uint64_t left = command->bytes;
     int rc = 0;
 
-    hf_check(put->body.bytes == command->bytes);
-    rc = put_pieces(a, command->seq, put->view.head_bytes + command->offset, put->body);
-    return rc != 0 || !command->is_last ? rc : put_whole(a, command);
+    for (uint32_t i = 0; i < put->parts_count && rc == 0; i++) {
+        rc = put_pieces(a, command->seq, offset, put->parts[i]);
+        offset += put->parts[i].bytes;
+        left -= put->parts[i].bytes;
+    }
+    hf_check(rc != 0 || left == 0);
+    return rc;
 }
 
 static int put_dispatch(struct apply *a, const struct broker_command *command)
@@ -154,6 +137,15 @@ static int drop_pieces(struct apply *a, uint64_t seq)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Whether payload bytes lie outside of the record; a body of unknown length may. */
+static bool record_has_pieces(const uint8_t *record, size_t bytes)
+{
+    size_t stored = bytes - RECORD_FIXED - record[1];
+    uint32_t head = hf_get_be32(record + 70);
+
+    return head > stored || hf_get_be64(record + 74) > stored - head;
+}
+
 static int drop_request(struct apply *a, uint64_t seq)
 {
     uint8_t key_bytes[8];
@@ -167,10 +159,7 @@ static int drop_request(struct apply *a, uint64_t seq)
     if (rc != 0) {
         return rc == MDB_NOTFOUND ? 0 : rc;
     }
-    has_pieces = (hf_get_be32((uint8_t *)value.mv_data + 2) & RECORD_INCOMPLETE) != 0 ||
-                 hf_get_be32((uint8_t *)value.mv_data + 70) +
-                     hf_get_be64((uint8_t *)value.mv_data + 74) >
-                 value.mv_size - RECORD_FIXED - ((uint8_t *)value.mv_data)[1];
+    has_pieces = record_has_pieces(value.mv_data, value.mv_size);
     rc = mdb_del(a->txn, a->store->request, &key, NULL);
     if (rc == 0 && has_pieces) {
         rc = drop_pieces(a, seq);
@@ -179,17 +168,6 @@ static int drop_request(struct apply *a, uint64_t seq)
         rc = mdb_del(a->txn, a->store->dispatch, &key, NULL);
     }
     return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-int br_store_drop(struct br_store *store, MDB_txn *txn, uint64_t seq)
-{
-    struct apply a = {store, txn, NULL};
-    int rc = drop_request(&a, seq);
-
-    if (a.pieces != NULL) {
-        mdb_cursor_close(a.pieces);
-    }
-    return rc;
 }
 
 static int put_named(struct apply *a, const char *name, hf_slice bytes)

@@ -23,8 +23,6 @@ struct br_store {
 
 /* Logs what failed and maps it: CORRUPT or IO, OK for 0. */
 hf_err br_store_error(int rc, const char *what);
-/* Removes one request with all that belongs to it. Returns LMDB's code. */
-int br_store_drop(struct br_store *store, MDB_txn *txn, uint64_t seq);
 /* Sets seq_last. */
 hf_err br_store_find_last(struct br_store *store);
 
@@ -33,9 +31,6 @@ hf_err br_store_find_last(struct br_store *store);
  *   62 deadline u64  70 head u32  74 body u64  82 name */
 #define RECORD_VERSION    1
 #define RECORD_FIXED      82u
-/* In the flags: the body is still arriving. Such a record is no request yet; recovery
- * removes it, and its frontend offers it again. */
-#define RECORD_INCOMPLETE 0x80000000u
 
 /* Payload bytes that lie in the record itself. */
 static inline uint64_t record_inline_bytes(uint64_t name_bytes, uint64_t payload_bytes)

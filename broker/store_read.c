@@ -69,17 +69,9 @@ static int next_dispatch(MDB_cursor *cursor, uint64_t seq, struct broker_input *
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* What recovery reads, and what it found to be no request. */
-struct recovery {
-    MDB_cursor *requests;
-    MDB_cursor *dispatches;
-    struct hf_buf incomplete; /* be64 each */
-};
-
-static hf_err recover_all(struct recovery *r, br_store_recover_fn fn, void *ctx)
+static hf_err recover_all(MDB_cursor *requests, MDB_cursor *dispatches,
+                          br_store_recover_fn fn, void *ctx)
 {
-    MDB_cursor *requests = r->requests;
-    MDB_cursor *dispatches = r->dispatches;
     struct broker_input input;
     MDB_val key;
     MDB_val value;
@@ -94,12 +86,6 @@ static hf_err recover_all(struct recovery *r, br_store_recover_fn fn, void *ctx)
             HF_ERROR("store holds a request that cannot be read");
             return HF_ERR_CORRUPT;
         }
-        if ((input.u.recovered.flags & RECORD_INCOMPLETE) != 0) {
-            if (hf_buf_append_be64(&r->incomplete, input.u.recovered.seq) != HF_OK) {
-                return HF_ERR_NO_MEMORY;
-            }
-            continue;
-        }
         if (has_dispatches) {
             rc = next_dispatch(dispatches, input.u.recovered.seq, &input);
             if (rc != 0) {
@@ -111,56 +97,30 @@ static hf_err recover_all(struct recovery *r, br_store_recover_fn fn, void *ctx)
     return rc == MDB_NOTFOUND ? HF_OK : br_store_error(rc, "recover");
 }
 
-static hf_err drop_incomplete(struct br_store *store, hf_slice seqs)
-{
-    MDB_txn *txn = NULL;
-    int rc = 0;
-
-    if (seqs.bytes == 0) {
-        return HF_OK;
-    }
-    rc = mdb_txn_begin(store->env, NULL, 0, &txn);
-    if (rc != 0) {
-        return br_store_error(rc, "begin");
-    }
-    for (size_t at = 0; at < seqs.bytes && rc == 0; at += 8) {
-        rc = br_store_drop(store, txn, hf_get_be64(seqs.data + at));
-    }
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        return br_store_error(rc, "drop incomplete");
-    }
-    return br_store_error(mdb_txn_commit(txn), "commit");
-}
-
 hf_err br_store_recover(struct br_store *store, br_store_recover_fn fn, void *ctx)
 {
-    struct recovery r = {NULL, NULL, {0}};
     MDB_txn *txn = NULL;
+    MDB_cursor *requests = NULL;
+    MDB_cursor *dispatches = NULL;
     hf_err err = HF_OK;
     int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
 
     if (rc != 0) {
         return br_store_error(rc, "begin read");
     }
-    hf_buf_init(&r.incomplete, SIZE_MAX);
-    if ((rc = mdb_cursor_open(txn, store->request, &r.requests)) != 0 ||
-        (rc = mdb_cursor_open(txn, store->dispatch, &r.dispatches)) != 0) {
+    if ((rc = mdb_cursor_open(txn, store->request, &requests)) != 0 ||
+        (rc = mdb_cursor_open(txn, store->dispatch, &dispatches)) != 0) {
         err = br_store_error(rc, "open cursor");
     } else {
-        err = recover_all(&r, fn, ctx);
+        err = recover_all(requests, dispatches, fn, ctx);
     }
-    if (r.dispatches != NULL) {
-        mdb_cursor_close(r.dispatches);
+    if (dispatches != NULL) {
+        mdb_cursor_close(dispatches);
     }
-    if (r.requests != NULL) {
-        mdb_cursor_close(r.requests);
+    if (requests != NULL) {
+        mdb_cursor_close(requests);
     }
     mdb_txn_abort(txn);
-    if (err == HF_OK) {
-        err = drop_incomplete(store, hf_buf_slice(&r.incomplete));
-    }
-    hf_buf_fini(&r.incomplete);
     return err;
 }
 

@@ -271,7 +271,6 @@ struct broker_command {
     uint64_t epoch;
     uint64_t offset; /* PUT_BODY; version for POLICY */
     uint32_t bytes;
-    bool is_last; /* PUT_BODY: with this piece the body is whole */
     hf_key key;
 };
 

@@ -48,6 +48,13 @@ uint32_t broker_slot_of(const struct broker *b, hf_id id)
     return r == NULL ? 0 : request_slot(b, r);
 }
 
+bool broker_slot_has(const struct broker *b, uint32_t slot, hf_id id)
+{
+    const struct request *r = request_at(b, slot);
+
+    return r->state != REQUEST_FREE && hf_id_equal(r->id, id);
+}
+
 uint32_t broker_queues_count(const struct broker *b)
 {
     hf_check(b->queues_count <= b->config.queues_max);

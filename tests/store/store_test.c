@@ -265,29 +265,43 @@ static void a_dispatch_is_recovered_with_its_request(void **state)
     assert_int_equal(found.inputs[1].u.recovered.dispatched_epoch, 0);
 }
 
-static void add_streamed(struct fixture *f, uint64_t seq, bool is_whole)
+static void add_body(struct fixture *f, uint64_t seq, uint64_t offset, const hf_slice *parts)
 {
-    add_put(f, seq, 100, 0);
-    f->puts[f->batch.count - 1].view.flags = BROKER_SUBMIT_STREAMED;
-    add(f, (struct broker_command){.type = BROKER_CMD_PUT_BODY, .seq = seq, .bytes = 9000},
-        hf_slice_of(f->bytes + 100, 9000));
-    f->puts[f->batch.count - 1].view.head_bytes = 100;
-    add(f,
-        (struct broker_command){.type = BROKER_CMD_PUT_BODY,
-                                .seq = seq,
-                                .offset = 9000,
-                                .bytes = 777,
-                                .is_last = is_whole},
-        hf_slice_of(f->bytes + 9100, 777));
-    f->puts[f->batch.count - 1].view.head_bytes = 100;
+    uint32_t i = f->batch.count++;
+
+    f->batch.items[i] = (struct broker_command){
+        .type = BROKER_CMD_PUT_BODY,
+        .seq = seq,
+        .offset = offset,
+        .bytes = (uint32_t)(parts[0].bytes + parts[1].bytes)};
+    f->puts[i] =
+        (struct br_store_put){.view = {.head_bytes = 100}, .parts = parts, .parts_count = 2};
 }
 
-static void a_streamed_body_is_recovered_once_it_is_whole(void **state)
+/* The record first with an unknown length, then pieces; when whole, the record again. */
+static void add_streamed(struct fixture *f, uint64_t seq, uint64_t body_bytes)
+{
+    const uint8_t *body = f->bytes + 100;
+    static hf_slice parts[2];
+
+    add_put(f, seq, 100, 0);
+    f->puts[f->batch.count - 1].view.flags = BROKER_SUBMIT_STREAMED;
+    f->puts[f->batch.count - 1].view.body_bytes = BROKER_BODY_INCOMPLETE;
+    commit(f);
+    add_put(f, seq, 100, 0);
+    f->puts[f->batch.count - 1].view.flags = BROKER_SUBMIT_STREAMED;
+    f->puts[f->batch.count - 1].view.body_bytes = body_bytes;
+    parts[0] = hf_slice_of(body, 9000);
+    parts[1] = hf_slice_of(body + 9000, 777);
+    add_body(f, seq, 0, parts);
+    commit(f);
+}
+
+static void a_streamed_body_is_recovered_with_its_length(void **state)
 {
     struct fixture *f = *state;
 
-    add_streamed(f, 6, true);
-    commit(f);
+    add_streamed(f, 6, 9777);
     struct found found = recover(f);
 
     assert_int_equal(found.count, 1);
@@ -296,18 +310,22 @@ static void a_streamed_body_is_recovered_once_it_is_whole(void **state)
     assert_payload(f, 6, 9095, 10);
 }
 
-static void a_body_that_never_became_whole_is_no_request_and_is_removed(void **state)
+static void a_body_of_unknown_length_is_recovered_as_such_and_dropped_whole(void **state)
 {
     struct fixture *f = *state;
     struct hf_buf out;
 
-    add_streamed(f, 6, false);
-    commit(f);
+    add_streamed(f, 6, BROKER_BODY_INCOMPLETE);
+    struct found found = recover(f);
 
-    assert_int_equal(recover(f).count, 0);
-    hf_buf_init(&out, 1000);
+    assert_true(found.inputs[0].u.recovered.body_bytes == BROKER_BODY_INCOMPLETE);
+    add(f, (struct broker_command){.type = BROKER_CMD_DROP, .seq = 6}, HF_SLICE_EMPTY);
+    commit(f);
+    add_put(f, 6, 100, 0);
+    commit(f);
+    hf_buf_init(&out, 20000);
     assert_int_equal(br_store_read_begin(f->store), HF_OK);
-    assert_int_equal(br_store_read(f->store, 6, 0, 10, &out), HF_ERR_NOT_FOUND);
+    assert_int_equal(br_store_read(f->store, 6, 100, 10, &out), HF_ERR_NOT_FOUND);
     br_store_read_end(f->store);
     hf_buf_fini(&out);
 }
@@ -382,8 +400,8 @@ int main(void)
         T(dropping_what_is_not_there_is_no_error),
         T(requests_come_back_in_order_of_seq_whatever_the_order_of_puts),
         T(a_dispatch_is_recovered_with_its_request),
-        T(a_streamed_body_is_recovered_once_it_is_whole),
-        T(a_body_that_never_became_whole_is_no_request_and_is_removed),
+        T(a_streamed_body_is_recovered_with_its_length),
+        T(a_body_of_unknown_length_is_recovered_as_such_and_dropped_whole),
         T(meta_values_survive_and_an_empty_one_deletes),
         T(an_unknown_format_is_refused_and_nothing_is_deleted),
         T(the_quota_says_full_before_the_map_is_and_drops_still_work),
