@@ -1,7 +1,8 @@
 /* work ADDRESS PACKAGE QUEUE COUNT CREDIT [LOG [ACK_LOG]]: takes and answers COUNT
- * requests; LOG gets the id of each before it is answered, ACK_LOG when the broker has
- * acknowledged the answer. With ACK_LOG credit is given again on acknowledgement only,
- * so that never more than CREDIT answers are neither acknowledged nor refused. */
+ * requests and ends when all answers are acknowledged. LOG gets the id of each before
+ * it is answered, ACK_LOG when the broker has acknowledged the answer. With ACK_LOG
+ * credit is given again on acknowledgement only, so that never more than CREDIT answers
+ * are neither acknowledged nor refused. */
 #include "tests/wire/wire.h"
 
 #include "lib/io/clock.h"
@@ -35,8 +36,8 @@ static void answer(struct work *w, const struct wire_record *record)
     struct hf_assign assign;
     struct hf_respond respond = {0};
 
-    if (hf_assign_decode(record->meta, &assign) != HF_OK) {
-        return;
+    if (hf_assign_decode(record->meta, &assign) != HF_OK || w->answered == w->count) {
+        return; /* what is more goes back when the session ends */
     }
     wire_write_id(w->log, assign.id);
     respond.id = assign.id;
@@ -70,11 +71,6 @@ static void acknowledged(struct work *w, const struct wire_record *record)
     }
 }
 
-static bool is_over(const struct work *w)
-{
-    return w->ack_log != NULL ? w->acknowledged >= w->count : w->answered >= w->count;
-}
-
 static void run(struct work *w)
 {
     const struct hf_response_head response = {.status = 200};
@@ -82,7 +78,7 @@ static void run(struct work *w)
     w->head_bytes = hf_response_head_encode(&response, w->head, sizeof w->head);
     give_credit(w, w->credit);
     wire_flush(w->wire);
-    while (!is_over(w)) {
+    while (w->acknowledged < w->count) {
         struct wire_record *record = wire_next(w->wire, 10000);
 
         if (record == NULL) {
@@ -136,5 +132,5 @@ int wire_work(int argc, char **argv)
         (void)fclose(w.ack_log);
     }
     wire_close(w.wire);
-    return w.answered >= w.count ? 0 : 3;
+    return w.acknowledged >= w.count ? 0 : 3;
 }
