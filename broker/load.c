@@ -294,6 +294,7 @@ static bool send_next(struct br *br, const struct broker_effect *assign)
         br_piece_unref(piece);
         return true;
     }
+    want = br_on_disk(br, assign->slot, stream->offset, want);
     if (!read_back(br, view.seq, view.head_bytes + stream->offset, want) ||
         !still_stands(br, assign, &view)) {
         return false;

@@ -145,6 +145,16 @@ struct br_piece *br_piece_at(struct br *br, uint32_t slot, uint64_t offset,
     return piece;
 }
 
+uint64_t br_on_disk(struct br *br, uint32_t slot, uint64_t offset, uint64_t bytes)
+{
+    const struct br_piece *piece = br->slots[slot].pieces;
+
+    if (piece != NULL && piece->offset > offset && piece->offset - offset < bytes) {
+        return piece->offset - offset;
+    }
+    return bytes;
+}
+
 void br_drop_pieces(struct br *br, uint32_t slot, uint64_t end)
 {
     struct br_slot *s = &br->slots[slot];

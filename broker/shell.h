@@ -192,6 +192,9 @@ hf_slice br_held_body(const struct br_held *held);
 struct br_piece *br_piece_at(struct br *br, uint32_t slot, uint64_t offset,
                              hf_slice *bytes);
 void br_piece_unref(struct br_piece *piece);
+/* How many of `bytes` from `offset` on are on disk only: up to the first piece that is
+ * still in memory, and perhaps not committed yet. */
+uint64_t br_on_disk(struct br *br, uint32_t slot, uint64_t offset, uint64_t bytes);
 /* The kept response: head, body so far. False: there is none. */
 bool br_reply_parts(struct br *br, uint32_t slot, hf_slice *head, hf_slice *body);
 bool br_reply_is_streamed(struct br *br, uint32_t slot);
