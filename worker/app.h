@@ -18,7 +18,8 @@ struct wk_app_config {
     const char *const *command;     /* NULL-terminated; NULL = somebody else runs it */
     const char *const *environment; /* NAME=value added to ours; NULL-terminated */
     const char *directory;          /* NULL = ours */
-    const char *address;            /* "127.0.0.1:PORT" or "unix:/path", for probing */
+    const char *address; /* "127.0.0.1:PORT" or "unix:/path"; NULL = not probed: always
+                            ready, and again a moment after a refusal */
     /* Called when the app begins, or stops, to accept connections. */
     void (*on_ready)(void *ctx, bool is_ready);
     void (*on_pid)(void *ctx, pid_t pid); /* 0 when it has ended */

@@ -55,6 +55,12 @@ bool wk_bridge_address(const char *upstream, char out[WK_UPSTREAM_BYTES])
     return written > 0 && written < WK_UPSTREAM_BYTES;
 }
 
+bool wk_bridge_is_name(const char *address)
+{
+    return address[0] != '[' && strncmp(address, "unix:", 5) != 0 &&
+           strspn(address, "0123456789.:") != strlen(address);
+}
+
 static void exchange_free(struct exchange *exchange)
 {
     if (exchange->easy != NULL) {

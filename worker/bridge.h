@@ -28,6 +28,8 @@ struct wk_bridge_config {
 
 /* What hf_conn_dial takes for the same upstream; false when it is no such URL. */
 bool wk_bridge_address(const char *upstream, char out[WK_UPSTREAM_BYTES]);
+/* Whether that address has a host name, which hf_conn_dial does not resolve. */
+bool wk_bridge_is_name(const char *address);
 
 /* The handler to give to wk_new (mode WK_LOOP, ctx = the bridge). */
 extern const struct hf_handler wk_bridge_handler;

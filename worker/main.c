@@ -505,7 +505,7 @@ static bool open_app(struct daemon *d)
         .command = d->command[0] == NULL ? NULL : d->command,
         .environment = d->environment,
         .directory = hf_flags_get(&d->flags, "app-dir"),
-        .address = d->address,
+        .address = wk_bridge_is_name(d->address) ? NULL : d->address,
         .on_ready = on_app_ready,
         .on_pid = on_app_pid,
         .ctx = d,

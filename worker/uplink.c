@@ -277,8 +277,10 @@ static void on_token_file(void *ctx)
 
 enum hf_status wk_uplink_open(struct hf_worker *worker)
 {
-    const struct hf_file_watch_config watch = {
-        .path = worker->token_file, .every_ms = 1000, .fn = on_token_file, .ctx = worker};
+    const struct hf_file_watch_config watch = {.path = worker->token_file,
+                                               .every_ms = 1000,
+                                               .fn = on_token_file,
+                                               .ctx = worker};
 
     if (identity_of(worker, &worker->identity) != HF_OK) {
         return HF_STATUS_INVALID;

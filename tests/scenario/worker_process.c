@@ -35,6 +35,41 @@ static void program_path(char *out, size_t bytes)
     }
 }
 
+/* What a failed test leaves running must not outlive us. */
+static volatile pid_t living[8];
+
+static void kill_living(void)
+{
+    for (size_t i = 0; i < sizeof living / sizeof living[0]; i++) {
+        if (living[i] > 0) {
+            (void)kill(living[i], SIGKILL);
+        }
+    }
+}
+
+static void on_abort(int signal_number)
+{
+    (void)signal_number;
+    kill_living();
+}
+
+static void guard(pid_t old, pid_t new)
+{
+    static bool is_set;
+
+    if (!is_set) {
+        is_set = true;
+        (void)atexit(kill_living);
+        (void)signal(SIGABRT, on_abort);
+    }
+    for (size_t i = 0; i < sizeof living / sizeof living[0]; i++) {
+        if (living[i] == old) {
+            living[i] = new;
+            return;
+        }
+    }
+}
+
 struct worker_process *worker_process_new(const char *const *flags)
 {
     struct worker_process *p = calloc(1, sizeof *p);
@@ -73,6 +108,7 @@ int worker_process_wait(struct worker_process *p)
 
         if (waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
             p->is_reaped = true;
+            guard(p->pid, 0);
         } else {
             (void)nanosleep(&pause, NULL);
         }
@@ -88,6 +124,7 @@ void worker_process_free(struct worker_process *p)
     if (!p->is_reaped) {
         (void)kill(p->pid, SIGKILL);
         (void)waitpid(p->pid, &p->status, 0);
+        guard(p->pid, 0);
     }
     fake_broker_free(p->broker);
     (void)snprintf(path, sizeof path, "%s/worker.key", p->directory);
