@@ -48,6 +48,7 @@ struct fe_client {
     uint64_t write_mark; /* bytes that had left then */
     uint64_t out_total;  /* bytes given to the connection */
     struct hf_http_address peer;
+    char peer_text[HF_HTTP_ADDRESS_TEXT_BYTES]; /* made once: every request states it */
     struct hf_http_address local;
     uint16_t local_port;
 };

@@ -20,7 +20,8 @@ static const struct hf_flag flags[] = {
     {"package-fd", "NUMBER", NULL,
      "Reads key, token, trust anchor and cluster from this descriptor.", false},
     {"key", "FILE", NULL, "Reads the holder key from this file of mode 0600.", false},
-    {"token", "FILE", NULL, "Reads the token from this file.", false},
+    {"token", "FILE", NULL, "Reads the token from this file, again when it changes.",
+     false},
     {"anchor", "FILE", NULL, "Reads the trusted issuer keys from this file.", false},
     {"cluster", "NAME", NULL, "Names the cluster, unless the credentials do.", false},
     {"name", "NAME", "frontend", "Names this process for people.", false},
@@ -226,6 +227,7 @@ static int run(const struct hf_flags *given)
 {
     struct fe_options options = {
         .admin = hf_flags_get(given, "admin"),
+        .token = hf_flags_get(given, "token"),
         .spool = hf_flags_get(given, "spool"),
         .name = hf_flags_get(given, "name"),
         .is_clear_tcp = hf_flags_has(given, "insecure-plaintext"),

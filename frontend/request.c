@@ -134,6 +134,17 @@ static hf_slice authority(const struct hf_http_host *host, char *out, size_t byt
     return hf_slice_of(out, (size_t)length);
 }
 
+/* The text of the client's address; `out` has room for one that is not the peer's. */
+static hf_slice client_ip(const struct fe_client *client,
+                          const struct hf_http_origin *origin, char *out)
+{
+    if (memcmp(&origin->address, &client->peer, sizeof client->peer) == 0) {
+        return hf_slice_of_cstr(client->peer_text);
+    }
+    hf_http_address_text(origin->address, out);
+    return hf_slice_of_cstr(out);
+}
+
 /* Encodes what the worker gets into the hold. */
 static hf_reason encode(struct fe_client *client, struct fe_hold *hold,
                         struct arrival *arrival)
@@ -161,7 +172,6 @@ static hf_reason encode(struct fe_client *client, struct fe_hold *hold,
     if (reason != HF_REASON_NONE) {
         return reason;
     }
-    hf_http_address_text(arrival->origin.address, ip);
     out.method = arrival->head->method_text;
     out.path = arrival->target.path;
     out.query = arrival->target.query;
@@ -169,7 +179,7 @@ static hf_reason encode(struct fe_client *client, struct fe_hold *hold,
     out.raw_target = arrival->head->target;
     out.scheme = arrival->origin.is_https ? HF_SLICE("https") : HF_SLICE("http");
     out.host = who.host;
-    out.client_ip = hf_slice_of_cstr(ip);
+    out.client_ip = client_ip(client, &arrival->origin, ip);
     out.fields = hf_buf_slice(&shell->fields);
     out.received_ms = hf_time_ms(shell->now);
     return hf_request_head_append(&out, &hold->head) == HF_OK
@@ -270,14 +280,19 @@ void fe_request_body(struct fe_client *client, hf_slice bytes, bool is_last)
     struct fe_shell *shell = client->shell;
     struct fe_hold *hold = client->reading;
     struct frontend_input input = {.type = FRONTEND_IN_BODY};
+    bool was_in_file;
 
     if (hold == NULL) {
         return;
     }
+    was_in_file = hold->spool.file != NULL;
     if (fe_spool_append(&hold->spool, bytes, shell->options->spool) != HF_OK) {
         fe_count(&shell->stats, FE_STAT_spool_full_total, 1);
         fe_request_fail(client, HF_REASON_INTERNAL);
         return;
+    }
+    if (hold->spool.file != NULL && !was_in_file) {
+        fe_count(&shell->stats, FE_STAT_spool_files_total, 1);
     }
     client->body_bytes += bytes.bytes;
     hold->credit -= bytes.bytes < hold->credit ? bytes.bytes : hold->credit;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LOG_LINES_PER_S 100u
+#define TOKEN_LOOK_MS   1000
 #define TICKS_PER_TURN  64 /* steps of the core that are due at once */
 #define ROUNDS_PER_TURN                                                                \
     16 /* what is left waits for the next turn, FE_TICK_MS at most */
@@ -201,6 +202,42 @@ static void on_signal(void *ctx)
     drain(shell);
 }
 
+/* The file holds a newer token: the sessions get it by REAUTH. One that cannot be read
+ * is left alone; it may be half written. */
+static void on_token(void *ctx)
+{
+    struct fe_shell *shell = ctx;
+    struct hf_credentials fresh;
+    const char *error = NULL;
+
+    fe_shell_look(shell);
+    hf_credentials_init(&fresh);
+    if (hf_credentials_read(&fresh, shell->options->token, &error) == HF_OK &&
+        hf_buf_bytes(&fresh.token) > 0) {
+        fe_uplinks_reauth(shell, hf_buf_slice(&fresh.token));
+        HF_INFO("token read again", hf_log_cstr("file", shell->options->token));
+    } else {
+        HF_WARN("token not read", hf_log_cstr("file", shell->options->token),
+                hf_log_cstr("why", error == NULL ? "no token in it" : error));
+    }
+    hf_credentials_fini(&fresh);
+}
+
+static hf_err watch_token(struct fe_shell *shell)
+{
+    const struct hf_file_watch_config config = {
+        .path = shell->options->token,
+        .every_ms = TOKEN_LOOK_MS,
+        .fn = on_token,
+        .ctx = shell,
+    };
+
+    if (shell->options->token == NULL) {
+        return HF_OK;
+    }
+    return hf_file_watch_open(shell->loop, &config, &shell->token_watch);
+}
+
 static hf_err make_identity(struct fe_shell *shell)
 {
     struct hf_link_identity_config config = {0};
@@ -266,6 +303,7 @@ static hf_err open_all(struct fe_shell *shell)
     err = err == HF_OK ? open_loop(shell) : err;
     err = err == HF_OK ? fe_accept_open(shell) : err;
     err = err == HF_OK ? fe_probe_open(shell) : err;
+    err = err == HF_OK ? watch_token(shell) : err;
     return err == HF_OK ? fe_uplinks_open(shell) : err;
 }
 
@@ -323,6 +361,7 @@ void fe_shell_free(struct fe_shell *shell)
         fe_uplinks_close(shell);
         fe_inbox_fini(&shell->inbox);
         hf_admin_close(shell->admin);
+        hf_file_watch_close(shell->token_watch);
         hf_signal_close(shell->signals[0]);
         hf_signal_close(shell->signals[1]);
         hf_timer_close(shell->ticker);

@@ -35,6 +35,7 @@ struct fe_options {
     const char *brokers[FE_BROKERS_MAX];
     size_t brokers_count;
     const char *admin; /* NULL: none */
+    const char *token; /* file, looked at for a newer token; NULL: none */
     const char *spool; /* directory for large bodies */
     const char *name;
     uint32_t connections_max;
@@ -59,6 +60,7 @@ struct fe_shell {
     struct hf_timer *ticker;
     struct hf_signal *signals[2];
     struct hf_admin *admin;
+    struct hf_file_watch *token_watch;
     struct hf_listener *listeners[FE_LISTENERS_MAX];
     size_t listeners_count;
     bool is_paused; /* the listeners, at connections_max */
