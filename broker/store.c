@@ -1,5 +1,5 @@
-/* The LMDB environment: opening, meta values, space. Applying and reading requests is in
- * store_apply.c and store_read.c. */
+/* The LMDB environment: opening, meta values, space. Applying and reading requests is
+ * in store_apply.c and store_read.c. */
 #include "broker/store.h"
 #include "broker/store_private.h"
 
@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,7 +17,11 @@
 #define DATABASES_MAX    8
 #define READERS_MAX      16
 #define META_FORMAT      "format"
-#define SPACE_WALK_EVERY 64 /* space checks between two walks of the free list */
+#define SPACE_WALK_EVERY 4 /* space checks between two walks of the free list */
+/* So much of the file is allocated beyond its last page: deletes need pages too, also
+ * when somebody else has filled the disk; and a sync need not journal the file's
+ * growth. */
+#define AHEAD_BYTES (UINT64_C(8) << 20)
 
 hf_err br_store_error(int rc, const char *what)
 {
@@ -59,8 +64,8 @@ static hf_err check_format(struct br_store *store)
     err = br_store_meta_get(store, META_FORMAT, &found);
     if (err == HF_ERR_NOT_FOUND) {
         err = br_store_meta_put(store, META_FORMAT, hf_slice_of(format, sizeof format));
-    } else if (err == HF_OK &&
-               !hf_slice_equal(hf_buf_slice(&found), hf_slice_of(format, sizeof format))) {
+    } else if (err == HF_OK && !hf_slice_equal(hf_buf_slice(&found),
+                                               hf_slice_of(format, sizeof format))) {
         HF_ERROR("store has an unknown format",
                  hf_log_int("expected", (int64_t)BR_STORE_FORMAT));
         err = HF_ERR_CORRUPT;
@@ -109,7 +114,8 @@ hf_err br_store_open(const struct br_store_config *config, struct br_store **out
         return HF_ERR_NO_MEMORY;
     }
     store->config = *config;
-    if ((err = open_environment(store)) != HF_OK || (err = open_databases(store)) != HF_OK ||
+    if ((err = open_environment(store)) != HF_OK ||
+        (err = open_databases(store)) != HF_OK ||
         (err = check_format(store)) != HF_OK ||
         (err = br_store_find_last(store)) != HF_OK) {
         br_store_close(store);
@@ -198,7 +204,8 @@ hf_err br_store_meta_put(struct br_store *store, const char *name, hf_slice valu
     return br_store_meta_put_all(store, &item, 1);
 }
 
-/* Pages on the free list: each of its values is a count, then that many page numbers. */
+/* Pages on the free list: each of its values is a count, then that many page numbers.
+ */
 static hf_err count_free_pages(struct br_store *store, uint64_t *out)
 {
     MDB_txn *txn = NULL;
@@ -227,19 +234,45 @@ static hf_err count_free_pages(struct br_store *store, uint64_t *out)
     return rc == MDB_NOTFOUND ? HF_OK : br_store_error(rc, "walk free list");
 }
 
-static bool disk_is_short(const struct br_store *store)
+/* A small file system gives a share of itself, not more than it has. */
+static uint64_t at_most_share(uint64_t bytes, const struct statvfs *fs, uint64_t share)
+{
+    uint64_t most = (uint64_t)fs->f_blocks * fs->f_frsize / share;
+
+    return bytes < most ? bytes : most;
+}
+
+/* Allocates ahead of `end`; false when the disk has no room for it. */
+static bool allocate_ahead(struct br_store *store, uint64_t end, uint64_t ahead)
+{
+    uint64_t want = end + 2 * ahead;
+    int fd = -1;
+
+    if (store->allocated_bytes >= end + ahead ||
+        end + ahead > store->config.map_bytes) {
+        return true;
+    }
+    if (want > store->config.map_bytes) {
+        want = store->config.map_bytes;
+    }
+    hf_check(mdb_env_get_fd(store->env, &fd) == 0);
+    if (fallocate(fd, 0, 0, (off_t)want) != 0) {
+        return errno != ENOSPC; /* a file system without fallocate grows by itself */
+    }
+    store->allocated_bytes = want;
+    return true;
+}
+
+static bool disk_is_short(struct br_store *store, uint64_t end)
 {
     struct statvfs fs;
-    uint64_t reserve = store->config.disk_reserve_bytes;
 
     if (statvfs(store->config.directory, &fs) != 0) {
         return false;
     }
-    /* A small file system keeps a share of itself, not more than it has. */
-    if (reserve > (uint64_t)fs.f_blocks * fs.f_frsize / 8) {
-        reserve = (uint64_t)fs.f_blocks * fs.f_frsize / 8;
-    }
-    return (uint64_t)fs.f_bavail * fs.f_frsize < reserve;
+    return !allocate_ahead(store, end, at_most_share(AHEAD_BYTES, &fs, 16)) ||
+           (uint64_t)fs.f_bavail * fs.f_frsize <
+               at_most_share(store->config.disk_reserve_bytes, &fs, 8);
 }
 
 hf_err br_store_space(struct br_store *store, struct br_store_space *out)
@@ -247,10 +280,11 @@ hf_err br_store_space(struct br_store *store, struct br_store_space *out)
     MDB_envinfo info;
     uint64_t end = 0;
     uint64_t quota = store->config.map_bytes / 100 * store->config.quota_percent;
-    bool is_short = disk_is_short(store);
+    bool is_short = false;
 
     hf_check(mdb_env_info(store->env, &info) == 0);
     end = (info.me_last_pgno + 1) * (uint64_t)store->page_bytes;
+    is_short = disk_is_short(store, end);
     /* Free pages inside the file only matter when its end is near a limit. */
     if ((end > quota || is_short) && store->space_checks++ % SPACE_WALK_EVERY == 0) {
         hf_err err = count_free_pages(store, &store->free_pages);

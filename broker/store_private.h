@@ -17,6 +17,7 @@ struct br_store {
     uint64_t seq_last; /* highest request key ever put since open */
     uint64_t free_pages;
     uint32_t space_checks;
+    uint64_t allocated_bytes; /* of the file, as far as we have asked for it */
     uint32_t page_bytes;
     bool is_reading;
 };

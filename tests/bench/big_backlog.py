@@ -113,7 +113,7 @@ def main():
         _, out = bench.wire("enqueue", broker.address, bench.package("client"), "q", count,
                             512, 1024, seconds=900)
         print("filled:", out.strip(), flush=True)
-        show_memory("after filling", broker.status(), idle, count)
+        filled = show_memory("after filling", broker.status(), idle, count)
         broker.kill()
         took, said = restart(bench, broker)
         print(f"restart: {took:.0f} ms to the first delivery; {said}", flush=True)
@@ -121,7 +121,8 @@ def main():
         rate, _, out = work(bench, broker, count)
         print("drained:", out, flush=True)
         broker.stop()
-    bars.check("per queued request <= 300 B (goal 160)", memory <= 300, f"{memory:.0f} B")
+    bars.check("per queued request <= 300 B (goal 160)", max(filled, memory) <= 300,
+               f"{filled:.0f} B after filling, {memory:.0f} B after a restart")
     bars.check("restart until the first delivery <= 5 s (goal 1)", took <= 5000,
                f"{took / 1000:.2f} s")
     bars.check("drain of all against draining 1,000 >= 0.7x (goal 0.95)",

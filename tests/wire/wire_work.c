@@ -21,6 +21,7 @@ struct work {
     uint64_t acknowledged;
     int64_t started_us;
     int64_t first_us;
+    int64_t last_us;
     uint8_t head[64];
     size_t head_bytes;
 };
@@ -47,8 +48,9 @@ static void answer(struct work *w, const struct wire_record *record)
                   hf_slice_of(w->head, w->head_bytes), HF_SLICE_EMPTY) != HF_OK) {
         return;
     }
+    w->last_us = hf_clock_monotonic_us();
     if (w->answered++ == 0) {
-        w->first_us = hf_clock_monotonic_us();
+        w->first_us = w->last_us;
     }
     if (w->ack_log == NULL) {
         give_credit(w, 1);
@@ -96,7 +98,7 @@ static void run(struct work *w)
 
 static void report(const struct work *w)
 {
-    double seconds = (double)(hf_clock_monotonic_us() - w->first_us) / 1e6;
+    double seconds = (double)(w->last_us - w->first_us) / 1e6;
 
     (void)printf("answered %llu seconds %.3f rate %.0f first_ms %lld\n",
                  (unsigned long long)w->answered, seconds,
