@@ -92,6 +92,8 @@ struct daemon {
     const char *environment[ENVIRONMENT_MAX + 1];
     char *texts[WK_APP_ARGUMENTS_MAX]; /* of command, where {port} was replaced */
     bool is_app_ready;
+    bool is_app_ending;
+    bool is_leaving; /* asked to end */
 };
 
 static int complain(const char *text)
@@ -342,6 +344,10 @@ static void on_app_pid(void *ctx, pid_t pid)
     struct daemon *d = ctx;
 
     d->worker->app_pid = pid;
+    if (d->is_app_ending && pid == 0) {
+        hf_loop_stop(d->worker->loop);
+        return;
+    }
     (void)pthread_mutex_lock(&d->worker->lock);
     wk_introduce(d->worker);
     (void)pthread_mutex_unlock(&d->worker->lock);
@@ -406,19 +412,40 @@ static enum hf_status open_worker(struct daemon *d)
     return status;
 }
 
+/* Asked again, it leaves at once: what it holds goes to other workers. */
 static void on_signal(void *ctx)
 {
     struct daemon *d = ctx;
 
-    HF_INFO("draining", hf_log_int("leases", worker_leases_count(d->worker->core)));
+    if (d->is_leaving) {
+        hf_loop_stop(d->worker->loop);
+        return;
+    }
+    d->is_leaving = true;
+    HF_INFO("draining", hf_log_int("leases", hf_stat_get(&d->worker->stats.leases)));
     wk_drain(d->worker);
+}
+
+/* Nothing is held any more. The app gets its time to end, too. */
+static void leave(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    if (d->app == NULL || d->worker->app_pid == 0) {
+        hf_loop_stop(d->worker->loop);
+        return;
+    }
+    wk_app_stop(d->app);
+    d->is_app_ending = true;
 }
 
 static void on_drained(void *ctx)
 {
     struct daemon *d = ctx;
 
-    hf_loop_stop(d->worker->loop);
+    if (hf_loop_post(d->worker->loop, leave, d) != HF_OK) {
+        hf_loop_stop(d->worker->loop);
+    }
 }
 
 static void answer_text(struct hf_admin_response *response, int status,
@@ -443,7 +470,7 @@ static void on_readyz(void *ctx, const struct hf_admin_request *request,
     const struct daemon *d = ctx;
     bool has_link = hf_stat_get(&d->worker->stats.links) > 0;
     bool is_ready =
-        has_link && !d->worker->is_draining && (d->bridge == NULL || d->is_app_ready);
+        has_link && !d->is_leaving && (d->bridge == NULL || d->is_app_ready);
 
     (void)request;
     answer_text(response, is_ready ? 200 : 503, is_ready ? "ok\n" : "not ready\n");
@@ -550,9 +577,6 @@ static int serve(struct daemon *d)
     }
     HF_INFO("worker started", hf_log_int("pid", getpid()));
     wk_run(d->worker);
-    if (d->app != NULL) {
-        wk_app_stop(d->app);
-    }
     HF_INFO("worker ended", hf_log_int("pid", getpid()));
     return 0;
 }

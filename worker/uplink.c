@@ -189,9 +189,12 @@ static void on_up(void *ctx, struct hf_link *link, const struct hf_link_peer *pe
     if (worker->is_drained) {
         wk_farewell(broker);
     }
+
+    int64_t expires_ms = worker->expires_ms;
+
     (void)pthread_mutex_unlock(&worker->lock);
     HF_INFO("broker connected", hf_log_cstr("broker", broker->address),
-            hf_log_int("expires_ms", worker->expires_ms));
+            hf_log_int("expires_ms", expires_ms));
     wk_turn_end(&turn);
 }
 

@@ -331,6 +331,39 @@ static void record_a_broker_may_not_send_ends_the_session(void **state)
     worker_process_free(p);
 }
 
+static bool has_reauthenticated(const struct fake_broker *b,
+                                const struct fake_lease *lease)
+{
+    (void)lease;
+    return b->reauths > 0;
+}
+
+static void replaced_token_file_renews_the_session(void **state)
+{
+    struct worker_process *p = start("1", "");
+
+    (void)state;
+    (void)ask(p, (struct fake_request){.method = "GET", .path = "/"});
+    fake_renew_file(p->broker);
+    fake_await_that(p->broker, NULL, has_reauthenticated);
+
+    assert_int_equal(p->broker->ups, 1);
+    worker_process_free(p);
+}
+
+static void pushed_token_renews_the_session(void **state)
+{
+    struct worker_process *p = start("1", "");
+
+    (void)state;
+    (void)ask(p, (struct fake_request){.method = "GET", .path = "/"});
+    fake_push_token(p->broker);
+    fake_await_that(p->broker, NULL, has_reauthenticated);
+
+    assert_int_equal(p->broker->ups, 1);
+    worker_process_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +381,8 @@ int main(void)
         cmocka_unit_test(sigterm_finishes_what_is_held_and_says_goodbye),
         cmocka_unit_test(each_execution_is_logged_once),
         cmocka_unit_test(ping_is_answered_with_health),
+        cmocka_unit_test(replaced_token_file_renews_the_session),
+        cmocka_unit_test(pushed_token_renews_the_session),
         cmocka_unit_test(record_a_broker_may_not_send_ends_the_session),
     };
 

@@ -157,6 +157,41 @@ static void on_declare(struct fake_broker *b, const struct hf_record *record)
     lease->is_declared_answered = declare.is_answered;
 }
 
+/* Verified as a broker would. */
+static void on_reauth(struct fake_broker *b, const struct hf_record *record)
+{
+    const struct hf_link_peer *peer = hf_link_peer(b->link);
+    struct hf_secret *issuer = fixture_secret(1);
+    struct hf_trust_key key = {.key = hf_secret_public(issuer),
+                               .uses = HF_KEY_USE_CAP,
+                               .expires_s = INT64_MAX};
+    struct hf_trust trust;
+    struct hf_reauth_offer offer;
+    static struct hf_chain chain;
+
+    hf_trust_init(&trust);
+    hf_check(hf_trust_add(&trust, &key) == HF_OK);
+    hf_check(hf_reauth_offer_decode(record->meta, &offer) == HF_OK);
+
+    struct hf_reauth reauth = {.chain = offer.chain, .counter = offer.counter};
+    struct hf_chain_context context = {.trust = &trust,
+                                       .cluster = HF_SLICE(FIXTURE_CLUSTER),
+                                       .broker = HF_SLICE(FIXTURE_BROKER),
+                                       .skip_network = true,
+                                       .now_s = hf_clock_wall_seconds(),
+                                       .skew_s = 30,
+                                       .ttl_s_max = 86400};
+    struct hf_reauth_session session = {.transcript = peer->result->transcript,
+                                        .holder = peer->result->peer_key,
+                                        .counter_last = b->reauths};
+
+    hf_check(offer.signature.bytes == sizeof reauth.signature.bytes);
+    memcpy(reauth.signature.bytes, offer.signature.data, offer.signature.bytes);
+    hf_check(hf_reauth_verify(&reauth, &context, &session, &chain) == HF_TOKEN_OK);
+    b->reauths = offer.counter;
+    hf_secret_free(issuer);
+}
+
 static void on_session(struct fake_broker *b, const struct hf_record *record)
 {
     struct hf_queue_open open;
@@ -183,7 +218,7 @@ static void on_session(struct fake_broker *b, const struct hf_record *record)
         b->app_pid = introduce.app_pid;
         return;
     case HF_RECORD_REAUTH:
-        b->reauths++;
+        on_reauth(b, record);
         return;
     case HF_RECORD_DRAIN:
         b->was_drained = true;
@@ -520,6 +555,30 @@ void fake_send(struct fake_broker *b, uint16_t type, hf_slice meta)
     send_record(b, &record);
     (void)pthread_mutex_unlock(&b->lock);
     flush(b);
+}
+
+void fake_renew_file(struct fake_broker *b)
+{
+    char fresh[300];
+
+    (void)snprintf(fresh, sizeof fresh, "%s.new", b->credentials);
+    write_credentials(fresh);
+    hf_check(rename(fresh, b->credentials) == 0);
+}
+
+void fake_push_token(struct fake_broker *b)
+{
+    struct hf_secret *holder = fixture_secret(9);
+    struct hf_token_push push = {.key = hf_secret_public(holder)};
+    uint8_t meta[HF_META_CHAIN_MAX];
+    struct hf_buf token;
+
+    fixture_mint(1, holder, "worker:test", 1u << HF_VERB_RECEIVE, &token);
+    push.chain = hf_buf_slice(&token);
+    fake_send(b, HF_RECORD_TOKEN,
+              hf_slice_of(meta, hf_token_push_encode(&push, meta, sizeof meta)));
+    hf_buf_fini(&token);
+    hf_secret_free(holder);
 }
 
 void fake_cut(struct fake_broker *b)

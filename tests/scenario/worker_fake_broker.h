@@ -88,6 +88,10 @@ void fake_cancel(struct fake_broker *broker, struct fake_lease *lease);
 void fake_ack(struct fake_broker *broker, struct fake_lease *lease);
 void fake_declared(struct fake_broker *broker, struct fake_lease *lease, bool is_kept);
 void fake_send(struct fake_broker *broker, uint16_t type, hf_slice meta);
+/* Replaces the worker's file by one with a new token. */
+void fake_renew_file(struct fake_broker *broker);
+/* Sends a new token over the link. */
+void fake_push_token(struct fake_broker *broker);
 /* Cuts the link; the worker comes back by itself. */
 void fake_cut(struct fake_broker *broker);
 

@@ -85,6 +85,8 @@ struct worker_process *worker_process_new(const char *const *flags)
     argv[count++] = p->broker->address;
     argv[count++] = "--key";
     argv[count++] = p->broker->credentials;
+    argv[count++] = "--token";
+    argv[count++] = p->broker->credentials;
     while (*flags != NULL) {
         hf_check(count < ARGUMENTS_MAX - 1);
         argv[count++] = *flags++;
