@@ -1,5 +1,5 @@
 /* From the client: a new request, its body, its end. */
-#include "frontend/core/exchange.h"
+#include "frontend/core/handlers.h"
 
 static bool has_body(const struct frontend_input *input)
 {

@@ -1,5 +1,5 @@
 /* What ends or holds up an exchange without a response. */
-#include "frontend/core/exchange.h"
+#include "frontend/core/handlers.h"
 
 /* An id we have given up is cancelled again: the broker may have been away when it was.
  */

@@ -1,5 +1,7 @@
 #include "frontend/core/exchange.h"
 
+#include "frontend/core/handlers.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -173,35 +173,4 @@ uint32_t frontend_queue_index(const struct frontend *frontend,
 /* Forgets a queue that is neither routed nor in use. */
 void frontend_queue_release(struct frontend *frontend, struct frontend_queue *queue);
 
-/* One handler per input. */
-void frontend_on_request(struct frontend *frontend, const struct frontend_input *input);
-void frontend_on_body(struct frontend *frontend, const struct frontend_input *input);
-void frontend_on_client_gone(struct frontend *frontend,
-                             const struct frontend_input *input);
-void frontend_on_admitted(struct frontend *frontend,
-                          const struct frontend_input *input);
-void frontend_on_window(struct frontend *frontend, const struct frontend_input *input);
-void frontend_on_assigned(struct frontend *frontend,
-                          const struct frontend_input *input);
-void frontend_on_refused(struct frontend *frontend, const struct frontend_input *input);
-void frontend_on_abort(struct frontend *frontend, const struct frontend_input *input);
-void frontend_on_tick(struct frontend *frontend);
-void frontend_on_response(struct frontend *frontend,
-                          const struct frontend_input *input);
-void frontend_on_response_body(struct frontend *frontend,
-                               const struct frontend_input *input);
-void frontend_on_client_took(struct frontend *frontend,
-                             const struct frontend_input *input);
-void frontend_on_broker_up(struct frontend *frontend,
-                           const struct frontend_input *input);
-void frontend_on_broker_down(struct frontend *frontend,
-                             const struct frontend_input *input);
-void frontend_on_opened(struct frontend *frontend, const struct frontend_input *input);
-void frontend_on_closed(struct frontend *frontend, const struct frontend_input *input);
-void frontend_on_routes_begin(struct frontend *frontend);
-void frontend_on_routes_queue(struct frontend *frontend,
-                              const struct frontend_input *input);
-void frontend_on_routes_end(struct frontend *frontend);
-void frontend_on_drain(struct frontend *frontend);
-
 #endif

@@ -1,6 +1,6 @@
 /* Brokers that come and go. What was with one that is lost goes back in line and is
  * offered again, under its id, when the handle of its queue is open again (row 41). */
-#include "frontend/core/exchange.h"
+#include "frontend/core/handlers.h"
 
 void frontend_on_broker_up(struct frontend *frontend,
                            const struct frontend_input *input)

@@ -1,5 +1,5 @@
 /* The response: to the client as it comes, acknowledged when all of it is here. */
-#include "frontend/core/exchange.h"
+#include "frontend/core/handlers.h"
 
 static void acknowledge(struct frontend *frontend, const struct exchange *exchange,
                         uint64_t epoch)

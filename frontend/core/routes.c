@@ -1,5 +1,5 @@
 /* The queues of the routes in force, and which broker serves each. */
-#include "frontend/core/exchange.h"
+#include "frontend/core/handlers.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Towards the broker: handles, offers, and the bodies that follow them. */
-#include "frontend/core/exchange.h"
+#include "frontend/core/handlers.h"
 
 void frontend_queue_touch(struct frontend *frontend, struct frontend_queue *queue)
 {

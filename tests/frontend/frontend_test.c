@@ -313,6 +313,51 @@ static void probes_tell_readiness_and_counters(void **state)
     front_free(early);
 }
 
+static void forged_routes_are_refused_and_counted(void **state)
+{
+    struct front *front = front_new();
+    const struct hf_stat *refused =
+        &front->shell->stats.rows[FE_STAT_snapshots_refused_total];
+    struct hf_buf body;
+    int fd = front_connect(front);
+
+    (void)state;
+    hf_buf_init(&body, 65536);
+    front->broker->routes.data[front->broker->routes.start + 3] ^= 1;
+    echo_broker_listen(front->broker);
+    for (int i = 0; i < 100000 && hf_stat_get(refused) == 0; i++) {
+        assert_int_equal(front_probe(front, "/livez", &body), 200);
+        hf_buf_clear(&body);
+    }
+    front_send(fd, GET("/"));
+
+    assert_non_null(front_read_until(fd, "\"reason\":\"no-routes\""));
+    assert_int_equal(front_probe(front, "/readyz", &body), 503);
+    hf_buf_fini(&body);
+    close(fd);
+    front_free(front);
+}
+
+static void held_request_is_answered_while_draining(void **state)
+{
+    struct front *front = front_new_ready();
+    int fd = front_connect(front);
+    const char *text;
+
+    (void)state;
+    front_send(fd, GET("/hold"));
+    assert_true(echo_broker_await(front->broker, &front->broker->counts.enqueued, 1));
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    echo_broker_kill(front->broker);
+    echo_broker_listen(front->broker);
+    text = front_read_until(fd, "hello\n");
+
+    assert_non_null(text);
+    assert_non_null(strstr(text, "Connection: close\r\n"));
+    close(fd);
+    front_free(front);
+}
+
 static void draining_lets_idle_clients_go_and_ends(void **state)
 {
     struct front *front = front_new_ready();
@@ -352,6 +397,8 @@ int main(void)
         cmocka_unit_test(client_that_leaves_is_cancelled_at_the_broker),
         cmocka_unit_test(header_that_takes_too_long_gets_408),
         cmocka_unit_test(probes_tell_readiness_and_counters),
+        cmocka_unit_test(forged_routes_are_refused_and_counted),
+        cmocka_unit_test(held_request_is_answered_while_draining),
         cmocka_unit_test(draining_lets_idle_clients_go_and_ends),
     };
 
