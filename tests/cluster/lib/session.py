@@ -3,6 +3,7 @@ records can be changed. Written from proto/PROTOCOL.md, clear over ipc, sealed o
 import os
 import socket
 import struct
+import threading
 import time
 
 import hf1
@@ -13,6 +14,7 @@ WORKER, FRONTEND, CONTROLLER, ADMIN = 1, 2, 3, 4
 CLEAR, SEALED = 1, 2
 RECEIVE, RESPOND, ENQUEUE_RIGHT, PEEK_RIGHT = 1, 2, 4, 8
 ASYNC = 2
+REASONS = {"QueueFull": 20, "denied": 38, "revoked": 40, "protocol": 42}
 
 TYPES = {
     "HEARTBEAT": 0x01, "GOODBYE": 0x02, "REAUTH": 0x03, "REAUTH_RESULT": 0x04, "TOKEN": 0x05,
@@ -217,6 +219,7 @@ class Session:
     def __init__(self, address, who, **more):
         self.pipe = more.get("pipe") or Pipe(address, more.get("source"))
         self.who, self.sealer, self.opener, self.waiting = who, None, None, []
+        self.lock, self.is_closed = threading.Lock(), False
         self.sent = []  # what we said in the handshake, as on the wire
         self.pipe.greet()
         self.hello()
@@ -281,7 +284,20 @@ class Session:
         return self.opener.open(content) if self.opener else content
 
     def send_content(self, content):
-        self.pipe.send(self.sealer.seal(content) if self.sealer else content)
+        with self.lock:
+            self.pipe.send(self.sealer.seal(content) if self.sealer else content)
+
+    def keep_alive(self):
+        """Sends heartbeats from now on: 3 s of silence end a session."""
+        def beat():
+            try:
+                while not self.is_closed:
+                    self.send("HEARTBEAT")
+                    time.sleep(0.7)
+            except (Closed, OSError):
+                pass
+        threading.Thread(target=beat, daemon=True).start()
+        return self
 
     def send(self, kind, meta=b"", head=b"", body=b""):
         self.send_content(record(kind, meta, head, body))
@@ -348,4 +364,5 @@ class Session:
             after = out[-1]
 
     def close(self):
+        self.is_closed = True
         self.pipe.close()

@@ -176,6 +176,17 @@ class Broker:
                                       length)
         assert status == 0, out
 
+    def policies(self, *queues, durability=2):
+        """One policy with all these queues: a later one replaces it whole."""
+        controller = session.Session(self.address, self.bench.who("controller"))
+        items = b"".join(
+            session.message({4: session.message({
+                1: q.encode(), 2: durability, 3: 100000, 4: 1 << 36, 5: 86400000, 7: 5,
+                9: 10})}) for q in queues)
+        controller.send("POLICY", session.message({1: int(time.time() * 1000), 3: 1}) + items)
+        assert controller.next("POLICY_ACK") is not None
+        controller.close()
+
     def enqueue(self, queue, count, outstanding=64, size=1024, log="/dev/null"):
         return self.bench.wire("enqueue", self.address, self.bench.package("client"), queue,
                                count, outstanding, size, log)
