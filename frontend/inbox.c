@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#define STORAGE_KEPT ((size_t)4 << 20) /* a burst's storage beyond this is given back  \
+                                        */
+
 /* Before each entry in the buffer; never leaves the process. */
 struct mark {
     enum fe_inbox_kind kind;
@@ -85,6 +88,9 @@ void fe_inbox_take(struct fe_inbox *inbox)
     struct hf_buf empty;
 
     hf_check(hf_buf_bytes(&inbox->taken) == 0);
+    if (inbox->taken.capacity > STORAGE_KEPT) {
+        hf_buf_fini(&inbox->taken);
+    }
     hf_buf_clear(&inbox->taken);
     empty = inbox->taken;
     hf_check(pthread_mutex_lock(&inbox->lock) == 0);

@@ -201,11 +201,7 @@ static void drop_inbox(struct fe_shell *shell)
 void fe_uplinks_close(struct fe_shell *shell)
 {
     for (uint32_t i = 1; i <= shell->uplinks_count; i++) {
-        struct fe_uplink *uplink = shell->uplinks[i];
-
-        if (uplink->link != NULL) {
-            fe_uplink_end(uplink, HF_REASON_NONE);
-        }
+        fe_uplink_end(shell->uplinks[i], HF_REASON_NONE);
     }
     for (uint32_t i = 1; i <= shell->uplinks_count; i++) {
         hf_link_dialer_close(shell->uplinks[i]->dialer);
@@ -280,6 +276,10 @@ void fe_uplink_end(struct fe_uplink *uplink, hf_reason reason)
     uint8_t meta[HF_META_SMALL_MAX];
     struct hf_record record = {.type = HF_RECORD_GOODBYE};
 
+    if (uplink->link == NULL || uplink->is_ending) {
+        return;
+    }
+    uplink->is_ending = true; /* what the broker still says is not heard */
     record.meta = hf_slice_of(meta, hf_goodbye_encode(&goodbye, meta, sizeof meta));
     fe_uplink_send(uplink->shell, uplink->index, &record);
     hf_link_finish(uplink->link, FE_GOODBYE_MS);
@@ -380,6 +380,7 @@ static void come_up(struct fe_uplink *uplink, struct hf_link *link)
 
     hf_check(uplink->link == NULL);
     uplink->link = link;
+    uplink->is_ending = false;
     uplink->reauth_counter = 0;
     fe_snapshot_fini(&uplink->snapshot);
     learn_name(uplink, hf_link_peer(link));
@@ -437,7 +438,7 @@ static void handle(struct fe_shell *shell, const struct fe_inbox_entry *entry)
         try_next(uplink);
         return;
     case FE_INBOX_RECORDS:
-        if (uplink->link == entry->link) {
+        if (uplink->link == entry->link && !uplink->is_ending) {
             fe_records_handle(uplink, entry->content);
         }
         return;

@@ -22,6 +22,7 @@ struct fe_uplink {
     struct hf_link *link;                  /* a reference; NULL while down */
     char name[HF_BROKER_ID_BYTES_MAX + 1]; /* "" until a session has told it */
     uint64_t reauth_counter;
+    bool is_ending;  /* GOODBYE is said; on_down is awaited */
     bool has_output; /* to be flushed at the end of the turn */
     struct fe_snapshot snapshot;
 };
