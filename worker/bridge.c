@@ -3,6 +3,7 @@
 
 #include "lib/io/clock.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,7 +305,7 @@ static void gather_finished(struct wk_bridge *bridge)
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &exchange) ==
                 CURLE_OK) {
             exchange->is_finished = true;
-            exchange->result = message->data.result;
+            exchange->result = (int)message->data.result;
         }
     }
 }

@@ -5,7 +5,7 @@
 
 #include "worker/bridge.h"
 
-#include <curl/curl.h>
+struct curl_slist;
 
 #pragma GCC visibility push(hidden)
 
@@ -13,7 +13,7 @@
 struct exchange {
     struct hf_list node; /* busy or idle */
     struct wk_bridge *bridge;
-    CURL *easy;
+    void *easy;                 /* CURL */
     struct hf_request *request; /* NULL when idle */
     struct curl_slist *fields;  /* of the request */
     struct hf_buf target;       /* path and query, NUL-terminated */
@@ -27,13 +27,13 @@ struct exchange {
     bool is_bad;      /* the app broke HTTP */
     bool is_cut;      /* to be ended at the end of the turn */
     bool is_finished; /* libcurl is done; `result` holds */
-    CURLcode result;
+    int result;       /* CURLcode */
 };
 
 struct wk_bridge {
     struct wk_bridge_config config;
     struct hf_worker *worker;
-    CURLM *multi;
+    void *multi; /* CURLM */
     struct hf_timer *timer;
     struct hf_list busy;
     struct hf_list idle;

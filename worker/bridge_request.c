@@ -3,6 +3,7 @@
 
 #include "lib/http/field.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "lib/base/text.h"
 #include "lib/http/field.h"
 
+#include <curl/curl.h>
 #include <string.h>
 
 /* "HTTP/1.1 200 OK": the three digits; 0 for anything else. */
@@ -177,7 +178,7 @@ void bridge_response_end(struct exchange *exchange)
     }
     HF_WARN("app did not answer", hf_log_id("request", request->id),
             hf_log_cstr("reason", hf_reason_word(failure_of(exchange))),
-            hf_log_cstr("detail", curl_easy_strerror(exchange->result)));
+            hf_log_cstr("detail", curl_easy_strerror((CURLcode)exchange->result)));
     if (was_refused) {
         exchange->bridge->config.on_refused(exchange->bridge->config.ctx);
     }

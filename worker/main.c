@@ -1,5 +1,6 @@
 /* holdfast-worker: serves queues by a handler module or by a bridge to an HTTP app. */
 #include "worker/app.h"
+#include "worker/app_credentials.h"
 #include "worker/bridge.h"
 #include "worker/module.h"
 #include "worker/shell.h"
@@ -115,102 +116,6 @@ static void split_command(int argc, char **argv)
             return;
         }
     }
-}
-
-static bool read_lines(struct hf_credentials *credentials, const char *path)
-{
-    const char *error = NULL;
-
-    if (path == NULL || hf_credentials_read(credentials, path, &error) == HF_OK) {
-        return true;
-    }
-    fprintf(stderr, "holdfast-worker: %s: %s\n", path,
-            error == NULL ? "the file cannot be read" : error);
-    return false;
-}
-
-/* An anchor file holds an anchor= line or the bare public key. */
-static bool read_anchor(struct hf_credentials *credentials, const char *path)
-{
-    struct hf_buf text;
-    struct hf_buf line;
-    const char *error = NULL;
-
-    if (path == NULL) {
-        return true;
-    }
-    hf_buf_init(&text, HF_CREDENTIALS_BYTES_MAX);
-    hf_buf_init(&line, HF_CREDENTIALS_BYTES_MAX + 16);
-
-    bool is_good = hf_file_read(path, &text) == HF_OK;
-    hf_slice have = hf_buf_slice(&text);
-
-    if (is_good && hf_slice_starts_with(have, HF_SLICE("k4.public."))) {
-        is_good = hf_buf_append_cstr(&line, "anchor=") == HF_OK;
-    }
-    is_good = is_good && hf_buf_append(&line, have) == HF_OK &&
-              hf_credentials_parse(credentials, hf_buf_slice(&line), &error) == HF_OK;
-    hf_buf_fini(&text);
-    hf_buf_fini(&line);
-    if (!is_good) {
-        fprintf(stderr, "holdfast-worker: %s: %s\n", path,
-                error == NULL ? "the file cannot be read" : error);
-    }
-    return is_good;
-}
-
-static bool read_package(struct hf_credentials *credentials, const char *number)
-{
-    uint64_t fd = 0;
-    const char *error = "not a number";
-
-    if (number == NULL) {
-        return true;
-    }
-    if (hf_text_parse_u64(hf_slice_of_cstr(number), 1023, &fd) == HF_OK &&
-        hf_credentials_read_fd(credentials, (int)fd, &error) == HF_OK) {
-        (void)close((int)fd);
-        return true;
-    }
-    fprintf(stderr, "holdfast-worker: --package-fd %s: %s\n", number, error);
-    return false;
-}
-
-static bool read_credentials(struct daemon *d)
-{
-    struct hf_credentials *credentials = &d->credentials;
-    const char *cluster = hf_flags_get(&d->flags, "cluster");
-
-    if (!read_package(credentials, hf_flags_get(&d->flags, "package-fd")) ||
-        !read_lines(credentials, hf_flags_get(&d->flags, "key")) ||
-        !read_lines(credentials, hf_flags_get(&d->flags, "token")) ||
-        !read_anchor(credentials, hf_flags_get(&d->flags, "anchor"))) {
-        return false;
-    }
-    if (cluster != NULL) {
-        (void)snprintf(credentials->cluster, sizeof credentials->cluster, "%s",
-                       cluster);
-    }
-    if (credentials->secret == NULL || hf_buf_bytes(&credentials->token) == 0) {
-        (void)complain("no key or no token. Make them with\n"
-                       "  holdfast key gen > worker.key\n"
-                       "  holdfast token mint --for KEY --queue QUEUE --op "
-                       "receive,respond > worker.token\n"
-                       "and give --key worker.key --token worker.token");
-        return false;
-    }
-    if (credentials->anchors_count == 0) {
-        (void)complain("no anchor: which issuer may a broker's token be signed by? Use "
-                       "the file that `holdfast token mint` wrote (it has an anchor= "
-                       "line), or give --anchor FILE with the cluster's public key");
-        return false;
-    }
-    if (credentials->cluster[0] == '\0') {
-        (void)complain(
-            "no cluster: give --cluster NAME, or a file with a cluster= line");
-        return false;
-    }
-    return true;
 }
 
 /* A port that was free a moment ago; the app binds it. */
@@ -618,7 +523,8 @@ int main(int argc, char **argv)
     hf_credentials_init(&d.credentials);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)prctl(PR_SET_DUMPABLE, 0);
-    if (hf_token_init() == HF_OK && read_flags(&d) && read_credentials(&d)) {
+    if (hf_token_init() == HF_OK && read_flags(&d) &&
+        wk_credentials_read(&d.flags, &d.credentials)) {
         code = serve(&d);
         if (d.worker != NULL) {
             close_all(&d);

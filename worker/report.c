@@ -83,7 +83,11 @@ static void body(struct hf_worker *worker, const struct worker_effect *effect)
     } else if (effect->is_last || request->is_bad) {
         wk_notify(request, WK_EVENT_START);
     } else {
-        wk_took(request, effect->amount);
+        struct worker_input took = {.type = WORKER_IN_TOOK,
+                                    .slot = effect->slot,
+                                    .u.amount.bytes = effect->amount};
+
+        wk_step_later(worker, &took);
     }
 }
 
@@ -239,7 +243,7 @@ static void cancel(struct hf_worker *worker, const struct worker_effect *effect)
          */
         struct worker_input end = {.type = WORKER_IN_FAIL, .slot = request->slot};
 
-        wk_step(worker, &end);
+        wk_step_later(worker, &end);
         return;
     }
     wk_notify(request, WK_EVENT_CANCEL);
@@ -263,7 +267,8 @@ static void take(struct hf_worker *worker, const struct worker_effect *effect)
 
     request->allowed += effect->amount;
     if (request->given > request->produced || request->is_whole) {
-        wk_commit_later(request);
+        /* Outside of a turn it is wk_commit that has led here, and it goes on. */
+        (void)wk_commit_later(request);
     }
     if (!request->is_whole) {
         wk_notify(request, WK_EVENT_WRITABLE);
@@ -345,14 +350,27 @@ static void carry_out(struct hf_worker *worker, const struct worker_effect *effe
     }
 }
 
+void wk_step_later(struct hf_worker *worker, const struct worker_input *input)
+{
+    hf_check(worker->inputs_count < WORKER_EFFECTS_MAX);
+    worker->inputs[worker->inputs_count++] = *input;
+}
+
+static void step_once(struct hf_worker *worker, struct worker_input *input)
+{
+    input->now = hf_clock_now();
+    worker_step(worker->core, input, worker->effects);
+    for (uint32_t i = 0; i < worker->effects->count; i++) {
+        carry_out(worker, &worker->effects->items[i]);
+    }
+}
+
 void wk_step(struct hf_worker *worker, struct worker_input *input)
 {
-    struct worker_effects
-        effects; /* not the worker's: effects may lead to more steps */
-
-    input->now = hf_clock_now();
-    worker_step(worker->core, input, &effects);
-    for (uint32_t i = 0; i < effects.count; i++) {
-        carry_out(worker, &effects.items[i]);
+    step_once(worker, input);
+    /* What these lead to asks for no more, so the list ends. */
+    for (size_t i = 0; i < worker->inputs_count; i++) {
+        step_once(worker, &worker->inputs[i]);
     }
+    worker->inputs_count = 0;
 }

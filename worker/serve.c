@@ -151,6 +151,14 @@ static enum hf_status put_head(struct hf_request *request,
     return HF_STATUS_OK;
 }
 
+/* Small answers given in one turn leave as one record. */
+static void commit_soon(struct hf_request *request)
+{
+    if (!wk_commit_later(request)) {
+        wk_commit(request);
+    }
+}
+
 /* The handler has given everything. */
 static void finish(struct hf_request *request)
 {
@@ -180,7 +188,7 @@ enum hf_status hf_send_response(struct hf_request *request,
     if (status == HF_STATUS_OK) {
         request->has_head = true;
         if (is_more) {
-            wk_commit_later(request);
+            commit_soon(request);
         } else {
             finish(request);
         }
@@ -243,7 +251,7 @@ enum hf_status hf_send_body(struct hf_request *request, const void *data, size_t
         } else if (status == HF_STATUS_OK && !is_more) {
             finish(request);
         } else {
-            wk_commit_later(request);
+            commit_soon(request);
         }
     }
     if (accepted_bytes != NULL) {

@@ -219,7 +219,10 @@ static enum hf_status make_core(struct hf_worker *worker, uint32_t concurrency)
     worker->leases_max = config.leases_max;
     worker->slots = calloc(config.leases_max + 1, sizeof *worker->slots);
     worker->core = worker_new(&config);
-    if (worker->slots == NULL || worker->core == NULL ||
+    worker->effects = calloc(1, sizeof *worker->effects);
+    worker->inputs = calloc(WORKER_EFFECTS_MAX, sizeof *worker->inputs);
+    if (worker->slots == NULL || worker->core == NULL || worker->effects == NULL ||
+        worker->inputs == NULL ||
         hf_heap_init(&worker->laters, config.leases_max) != HF_OK) {
         return HF_STATUS_NO_MEMORY;
     }
@@ -338,6 +341,8 @@ void wk_free(struct hf_worker *worker)
         free((char *)(uintptr_t)worker->brokers[i].address);
     }
     hf_credentials_fini(&worker->credentials);
+    free(worker->effects);
+    free(worker->inputs);
     free(worker->token_file);
     (void)pthread_cond_destroy(&worker->crew_changed);
     (void)pthread_cond_destroy(&worker->drained_changed);

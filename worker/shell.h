@@ -151,6 +151,9 @@ struct hf_worker {
     uint32_t spare_count;
     struct hf_heap laters;
     struct wk_stats stats;
+    struct worker_effects *effects;
+    struct worker_input *inputs; /* steps that effects asked for */
+    size_t inputs_count;
     /* fetching: the record being taken in */
     const struct hf_record *record;
     const struct hf_assign *assign;
@@ -222,9 +225,9 @@ void wk_turn_end(struct wk_turn *turn);
 void wk_turn_loop(struct hf_worker *worker);
 /* Lock held: `events` are due for the request's callbacks or threads. */
 void wk_notify(struct hf_request *request, unsigned events);
-/* Lock held: output of the request is to be committed at the end of this turn, or now.
- */
-void wk_commit_later(struct hf_request *request);
+/* Lock held: output of the request is committed at the end of this turn; false outside
+ * of any turn. */
+bool wk_commit_later(struct hf_request *request);
 /* Without the lock: flushes what a call outside of any turn has left. */
 void wk_flush(struct hf_worker *worker);
 bool wk_in_turn(const struct hf_worker *worker);
@@ -232,6 +235,8 @@ bool wk_in_turn(const struct hf_worker *worker);
 /* fetch.c, report.c; the lock is held */
 void wk_fetch(struct wk_broker *broker, const struct hf_record *records, size_t count);
 void wk_step(struct hf_worker *worker, struct worker_input *input);
+/* From within effects: the step follows when they are carried out. */
+void wk_step_later(struct hf_worker *worker, const struct worker_input *input);
 void wk_send_credit(struct wk_broker *broker);
 
 /* commit.c; the lock is held */

@@ -70,18 +70,15 @@ void wk_notify(struct hf_request *request, unsigned events)
     }
 }
 
-void wk_commit_later(struct hf_request *request)
+bool wk_commit_later(struct hf_request *request)
 {
     struct wk_turn *turn = turn_of(request->worker);
 
-    if (turn == NULL) {
-        wk_commit(request);
-        return;
-    }
-    if (!hf_list_is_linked(&request->dirty_node)) {
+    if (turn != NULL && !hf_list_is_linked(&request->dirty_node)) {
         request->refs++;
         hf_list_push_back(&turn->dirty, &request->dirty_node);
     }
+    return turn != NULL;
 }
 
 static void call_cancelled(struct hf_request *request)

@@ -121,7 +121,7 @@ void wb_quiet(struct worker_bench *b)
 void wb_queue(struct worker_bench *b, const char *name)
 {
     wb_step(b, (struct worker_input){.type = WORKER_IN_QUEUE,
-                                  .u.queue.name = hf_slice_of_cstr(name)});
+                                     .u.queue.name = hf_slice_of_cstr(name)});
 }
 
 void wb_link_up(struct worker_bench *b, uint32_t broker)
@@ -139,15 +139,16 @@ void wb_opened(struct worker_bench *b, uint32_t broker, uint32_t handle,
                hf_reason reason)
 {
     wb_step(b, (struct worker_input){.type = WORKER_IN_OPENED,
-                                  .broker = broker,
-                                  .handle = handle,
-                                  .reason = reason});
+                                     .broker = broker,
+                                     .handle = handle,
+                                     .reason = reason});
     wb_settle(b);
 }
 
 void wb_ready(struct worker_bench *b, bool is_ready)
 {
-    wb_step(b, (struct worker_input){.type = WORKER_IN_READY, .u.amount.bytes = is_ready});
+    wb_step(b,
+            (struct worker_input){.type = WORKER_IN_READY, .u.amount.bytes = is_ready});
 }
 
 static struct worker_input assignment(uint8_t n)
@@ -180,54 +181,54 @@ void wb_record(struct worker_bench *b, enum worker_input_type type, uint8_t n,
                uint32_t result)
 {
     wb_step(b, (struct worker_input){.type = type,
-                                  .broker = 1,
-                                  .id = id_of(n),
-                                  .epoch = n,
-                                  .reason = HF_REASON_CLIENT_GONE,
-                                  .u.verdict.result = result});
+                                     .broker = 1,
+                                     .id = id_of(n),
+                                     .epoch = n,
+                                     .reason = HF_REASON_CLIENT_GONE,
+                                     .u.verdict.result = result});
 }
 
 void wb_window(struct worker_bench *b, uint8_t n, uint64_t bytes)
 {
     wb_step(b, (struct worker_input){.type = WORKER_IN_WINDOW,
-                                  .broker = 1,
-                                  .id = id_of(n),
-                                  .epoch = n,
-                                  .u.amount.bytes = bytes});
+                                     .broker = 1,
+                                     .id = id_of(n),
+                                     .epoch = n,
+                                     .u.amount.bytes = bytes});
 }
 
 void wb_body(struct worker_bench *b, uint8_t n, uint64_t offset, uint32_t bytes,
              bool last)
 {
     wb_step(b, (struct worker_input){
-                .type = WORKER_IN_BODY,
-                .broker = 1,
-                .id = id_of(n),
-                .epoch = n,
-                .u.body = {.offset = offset, .bytes = bytes, .is_last = last}});
+                   .type = WORKER_IN_BODY,
+                   .broker = 1,
+                   .id = id_of(n),
+                   .epoch = n,
+                   .u.body = {.offset = offset, .bytes = bytes, .is_last = last}});
 }
 
 void wb_respond(struct worker_bench *b, uint32_t slot, uint32_t bytes, bool is_streamed)
 {
     wb_step(b, (struct worker_input){
-                .type = WORKER_IN_RESPOND,
-                .slot = slot,
-                .u.respond = {.bytes = bytes, .is_streamed = is_streamed}});
+                   .type = WORKER_IN_RESPOND,
+                   .slot = slot,
+                   .u.respond = {.bytes = bytes, .is_streamed = is_streamed}});
 }
 
 void wb_produce(struct worker_bench *b, uint32_t slot, uint64_t offset, uint32_t bytes,
                 bool last)
 {
     wb_step(b, (struct worker_input){
-                .type = WORKER_IN_RESPOND_BODY,
-                .slot = slot,
-                .u.body = {.offset = offset, .bytes = bytes, .is_last = last}});
+                   .type = WORKER_IN_RESPOND_BODY,
+                   .slot = slot,
+                   .u.body = {.offset = offset, .bytes = bytes, .is_last = last}});
 }
 
 void wb_handler(struct worker_bench *b, enum worker_input_type type, uint32_t slot)
 {
     wb_step(b, (struct worker_input){
-                .type = type, .slot = slot, .reason = HF_REASON_UPSTREAM});
+                   .type = type, .slot = slot, .reason = HF_REASON_UPSTREAM});
 }
 
 void wb_drain(struct worker_bench *b, uint32_t broker)

@@ -296,6 +296,18 @@ static void cancel_closes_the_connection_to_the_app(void **state)
     worker_process_free(p);
 }
 
+static bool is_introduced(const struct fake_broker *b, const struct fake_lease *lease)
+{
+    (void)lease;
+    return b->introductions > 0;
+}
+
+static bool has_credit(const struct fake_broker *b, const struct fake_lease *lease)
+{
+    (void)lease;
+    return b->credit > 0;
+}
+
 static bool has_app(const struct fake_broker *b, const struct fake_lease *lease)
 {
     (void)lease;
@@ -423,6 +435,94 @@ static void plain_http_server_of_debian_is_served(void **state)
     (void)rmdir(directory);
 }
 
+/* Ranges, keep-alive, and files that nginx sends by itself. */
+static void nginx_serves_ranges_over_kept_connections(void **state)
+{
+    char directory[] = "/tmp/worker-bridge-nginx-XXXXXX";
+    char path[128];
+    char upstream[160];
+    FILE *file;
+
+    (void)state;
+    if (access("/usr/sbin/nginx", X_OK) != 0) {
+        skip();
+    }
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(path, sizeof path, "%s/conf", directory);
+    (void)snprintf(upstream, sizeof upstream, "unix:%s/sock", directory);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fprintf(file,
+                  "daemon off; master_process off; pid %s/pid; error_log stderr;\n"
+                  "events {} http { access_log off; client_body_temp_path %s;\n"
+                  "proxy_temp_path %s; fastcgi_temp_path %s; uwsgi_temp_path %s;\n"
+                  "scgi_temp_path %s; keepalive_requests 3;\n"
+                  "server { listen %s; root %s; } }\n",
+                  directory, directory, directory, directory, directory, directory,
+                  upstream, directory);
+    (void)fclose(file);
+
+    const char *flags[] = {"--upstream", upstream,    "--concurrency",
+                           "2",          "--command", "/usr/sbin/nginx",
+                           "-e",         "stderr",    "-c",
+                           path,         NULL};
+    struct worker_process *p = worker_process_new(flags);
+    struct fake_lease *part = NULL;
+
+    for (int i = 0; i < 10; i++) {
+        part = ask(p, (struct fake_request){.method = "GET",
+                                            .path = "/conf",
+                                            .fields = "Range: bytes=0-5\r\n"});
+        assert_int_equal(part->status, 206);
+        assert_string_equal(text_of(&part->body), "daemon");
+    }
+    assert_non_null(strstr(text_of(&part->fields), "Content-Range: bytes 0-5/"));
+    assert_int_equal(
+        ask(p, (struct fake_request){.method = "GET", .path = "/none"})->status, 404);
+    assert_int_equal(
+        ask(p, (struct fake_request){.method = "POST", .path = "/conf"})->status, 405);
+    worker_process_free(p);
+    (void)snprintf(path, sizeof path, "rm -r %s", directory);
+    assert_int_equal(worker_process_shell(path), 0);
+}
+
+static void app_that_is_not_there_gets_no_work(void **state)
+{
+    const char *flags[] = {"--upstream", "unix:/nonexistent/app.sock", NULL};
+    struct worker_process *p = worker_process_new(flags);
+
+    (void)state;
+    fake_await_that(p->broker, NULL, is_introduced);
+    assert_int_equal(p->broker->credit, 0);
+    worker_process_signal(p, SIGTERM);
+    assert_int_equal(worker_process_wait(p), 0);
+    worker_process_free(p);
+}
+
+static void sigterm_ends_the_app_in_its_own_way(void **state)
+{
+    const char *flags[] = {"--upstream",
+                           "http://127.0.0.1:{port}",
+                           "--command",
+                           "python3",
+                           "-c",
+                           "import signal, sys, socket\n"
+                           "def end(*a): print('farewell', flush=True); sys.exit(0)\n"
+                           "signal.signal(signal.SIGTERM, end)\n"
+                           "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+                           "while True: s.accept()\n",
+                           "{port}",
+                           NULL};
+    struct worker_process *p = worker_process_new(flags);
+
+    (void)state;
+    fake_await_that(p->broker, NULL, has_credit);
+    worker_process_signal(p, SIGTERM);
+    assert_int_equal(worker_process_wait(p), 0);
+    assert_true(p->broker->said_goodbye);
+    worker_process_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +540,9 @@ int main(void)
         cmocka_unit_test(app_dies_with_a_killed_worker),
         cmocka_unit_test(unix_socket_app_is_served),
         cmocka_unit_test(plain_http_server_of_debian_is_served),
+        cmocka_unit_test(nginx_serves_ranges_over_kept_connections),
+        cmocka_unit_test(app_that_is_not_there_gets_no_work),
+        cmocka_unit_test(sigterm_ends_the_app_in_its_own_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

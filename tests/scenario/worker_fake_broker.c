@@ -216,6 +216,7 @@ static void on_session(struct fake_broker *b, const struct hf_record *record)
     case HF_RECORD_INTRODUCE:
         hf_check(hf_introduce_decode(record->meta, &introduce) == HF_OK);
         b->app_pid = introduce.app_pid;
+        b->introductions++;
         return;
     case HF_RECORD_REAUTH:
         on_reauth(b, record);

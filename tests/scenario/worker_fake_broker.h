@@ -64,6 +64,7 @@ struct fake_broker {
     enum hf_health health; /* of the last PONG */
     uint64_t pongs;
     int64_t app_pid;
+    uint64_t introductions;
     uint8_t key[32];
 };
 

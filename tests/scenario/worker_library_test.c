@@ -267,7 +267,7 @@ static void build_guide_module(const char *path)
                    "> %s.c && test $(wc -l < %s.c) -lt 40 && "
                    "cc -Wall -Wextra -Werror -Iworker/include -shared -fPIC -o %s %s.c",
                    path, path, path, path);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(worker_process_shell(command), 0);
 }
 
 static void handler_of_the_guide_works_as_printed(void **state)

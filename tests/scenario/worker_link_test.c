@@ -46,8 +46,8 @@ static void running_lease_survives_its_link_and_is_declared_before_credit(void *
     wb_finish(&b);
 }
 
-static void answer_given_while_the_broker_is_away_is_declared_and_sent_after_it_is_kept(
-    void **state)
+static void
+answer_given_while_the_broker_is_away_is_declared_and_then_sent(void **state)
 {
     struct worker_bench b;
 
@@ -380,7 +380,7 @@ int main(void)
         cmocka_unit_test(no_credit_flows_before_the_app_is_ready),
         cmocka_unit_test(running_lease_survives_its_link_and_is_declared_before_credit),
         cmocka_unit_test(
-            answer_given_while_the_broker_is_away_is_declared_and_sent_after_it_is_kept),
+            answer_given_while_the_broker_is_away_is_declared_and_then_sent),
         cmocka_unit_test(unacknowledged_answer_is_sent_again_after_a_reconnect),
         cmocka_unit_test(refused_declaration_cancels_the_handler),
         cmocka_unit_test(failure_while_the_broker_is_away_is_reported_when_it_is_back),

@@ -136,3 +136,15 @@ void worker_process_free(struct worker_process *p)
     (void)rmdir(p->directory);
     free(p);
 }
+
+int worker_process_shell(const char *script)
+{
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    pid_t pid = 0;
+    int status = 0;
+
+    hf_check(posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv,
+                         environ) == 0);
+    hf_check(waitpid(pid, &status, 0) == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}

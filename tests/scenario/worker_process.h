@@ -24,4 +24,7 @@ void worker_process_signal(struct worker_process *process, int signal_number);
 /* Waits for its end (at most ten seconds): its signal, or its exit status. */
 int worker_process_wait(struct worker_process *process);
 
+/* Runs a shell script to its end: its exit status. */
+int worker_process_shell(const char *script);
+
 #endif

@@ -187,78 +187,46 @@ static bool is_from_broker(enum worker_input_type type)
     return false;
 }
 
-static void on_input(struct step *step)
+static void on_link_down(struct step *step)
 {
-    switch (step->input->type) {
-    case WORKER_IN_QUEUE:
-        on_queue(step);
-        return;
-    case WORKER_IN_LINK_UP:
-        on_link_up(step);
-        return;
-    case WORKER_IN_LINK_DOWN:
-        session_down(step, step->input->broker - 1);
-        return;
-    case WORKER_IN_OPENED:
-        on_opened(step);
-        return;
-    case WORKER_IN_CLOSED:
-        on_closed(step);
-        return;
-    case WORKER_IN_READY:
-        on_ready(step);
-        return;
-    case WORKER_IN_ASSIGN:
-        on_assign(step);
-        return;
-    case WORKER_IN_BODY:
-        on_body(step);
-        return;
-    case WORKER_IN_TOOK:
-        on_took(step);
-        return;
-    case WORKER_IN_RESPOND:
-        on_respond(step);
-        return;
-    case WORKER_IN_RESPOND_BODY:
-        on_respond_body(step);
-        return;
-    case WORKER_IN_ABORT:
-        on_abort(step);
-        return;
-    case WORKER_IN_FAIL:
-        on_fail(step);
-        return;
-    case WORKER_IN_RELEASE:
-        on_release(step);
-        return;
-    case WORKER_IN_WINDOW:
-        on_window(step);
-        return;
-    case WORKER_IN_RESPOND_ACK:
-        on_respond_ack(step);
-        return;
-    case WORKER_IN_DECLARED:
-        on_declared(step);
-        return;
-    case WORKER_IN_CANCEL:
-        on_cancel(step);
-        return;
-    case WORKER_IN_DRAIN:
-        drain_begin(step);
-        return;
-    case WORKER_IN_TICK:
-        session_sweep(step);
-        give_up_held(step);
-        return;
-    }
+    session_down(step, step->input->broker - 1);
 }
+
+static void on_tick(struct step *step)
+{
+    session_sweep(step);
+    give_up_held(step);
+}
+
+static void (*const input_handlers[])(struct step *step) = {
+    [WORKER_IN_QUEUE] = on_queue,
+    [WORKER_IN_LINK_UP] = on_link_up,
+    [WORKER_IN_LINK_DOWN] = on_link_down,
+    [WORKER_IN_OPENED] = on_opened,
+    [WORKER_IN_CLOSED] = on_closed,
+    [WORKER_IN_READY] = on_ready,
+    [WORKER_IN_ASSIGN] = on_assign,
+    [WORKER_IN_BODY] = on_body,
+    [WORKER_IN_TOOK] = on_took,
+    [WORKER_IN_RESPOND] = on_respond,
+    [WORKER_IN_RESPOND_BODY] = on_respond_body,
+    [WORKER_IN_ABORT] = on_abort,
+    [WORKER_IN_FAIL] = on_fail,
+    [WORKER_IN_RELEASE] = on_release,
+    [WORKER_IN_WINDOW] = on_window,
+    [WORKER_IN_RESPOND_ACK] = on_respond_ack,
+    [WORKER_IN_DECLARED] = on_declared,
+    [WORKER_IN_CANCEL] = on_cancel,
+    [WORKER_IN_DRAIN] = drain_begin,
+    [WORKER_IN_TICK] = on_tick,
+};
 
 void worker_step(struct worker *worker, const struct worker_input *input,
                  struct worker_effects *effects)
 {
     struct step step = {.worker = worker, .input = input, .effects = effects};
 
+    hf_check(input->type <= WORKER_IN_TICK);
     effects->count = 0;
     if (is_from_broker(input->type)) {
         hf_check(input->broker >= 1 && input->broker <= worker->config.brokers_max);
@@ -267,7 +235,7 @@ void worker_step(struct worker *worker, const struct worker_input *input,
             return; /* a record that was on its way when the link was given up */
         }
     }
-    on_input(&step);
+    input_handlers[input->type](&step);
     drain_advance(&step);
 }
 
