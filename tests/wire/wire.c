@@ -17,6 +17,7 @@ struct wire {
     struct hf_link *link; /* a reference while up */
     bool was_up;
     bool is_down;
+    bool is_refused;
     struct wire_record *first;
     struct wire_record **last;
 };
@@ -92,8 +93,25 @@ static void on_down(void *context, struct hf_link *link, enum hf_link_end end)
     pthread_mutex_unlock(&wire->lock);
 }
 
-static const struct hf_link_events events = {
-    .on_up = on_up, .on_records = on_records, .on_down = on_down};
+static void on_failed(void *context, enum hf_link_end end, const char *address,
+                      const char *detail)
+{
+    struct wire *wire = context;
+
+    (void)fprintf(stderr, "wire: %s: attempt failed: %s %s\n", address,
+                  hf_link_end_text(end), detail == NULL ? "" : detail);
+    if (detail != NULL && strncmp(detail, "E_", 2) == 0) {
+        pthread_mutex_lock(&wire->lock);
+        wire->is_refused = true; /* by the peer or by us: it will not get better */
+        pthread_cond_broadcast(&wire->changed);
+        pthread_mutex_unlock(&wire->lock);
+    }
+}
+
+static const struct hf_link_events events = {.on_up = on_up,
+                                             .on_records = on_records,
+                                             .on_down = on_down,
+                                             .on_failed = on_failed};
 
 static void wait_until_ms(struct wire *wire, int64_t due_us)
 {
@@ -141,11 +159,12 @@ hf_err wire_open(const char *address, const char *path, enum hf_role role,
         err = dial(wire, address, role);
     }
     pthread_mutex_lock(&wire->lock);
-    while (err == HF_OK && !wire->was_up && hf_clock_monotonic_us() < due_us) {
+    while (err == HF_OK && !wire->was_up && !wire->is_refused &&
+           hf_clock_monotonic_us() < due_us) {
         wait_until_ms(wire, due_us);
     }
     if (err == HF_OK && !wire->was_up) {
-        err = HF_ERR_CLOSED;
+        err = wire->is_refused ? HF_ERR_DENIED : HF_ERR_CLOSED;
     }
     pthread_mutex_unlock(&wire->lock);
     if (err != HF_OK) {

@@ -23,7 +23,7 @@ struct wire_record {
 };
 
 /* Dials `address` with the package at `path` in this role and waits for the session.
- * CLOSED or DENIED when it does not come up within 5 s. */
+ * DENIED when one side refused the other, CLOSED when it is not up within 5 s. */
 HF_MUST_USE hf_err wire_open(const char *address, const char *path, enum hf_role role,
                              struct wire **out);
 void wire_close(struct wire *wire);
