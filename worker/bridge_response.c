@@ -106,7 +106,11 @@ size_t bridge_on_body(char *bytes, size_t size, size_t count, void *ctx)
         exchange->is_bad = true;
         return 0;
     }
-    status = hf_send_body(exchange->request, bytes, all, HF_SEND_MORE, &accepted);
+    /* libcurl finishes the buffer it is at even when paused, and the window may open
+     * meanwhile: what waits goes first. */
+    status = exchange->is_recv_paused
+                 ? HF_STATUS_WAIT
+                 : hf_send_body(exchange->request, bytes, all, HF_SEND_MORE, &accepted);
     if (status == HF_STATUS_OK) {
         return all;
     }

@@ -236,6 +236,13 @@ static bool has_drained(const struct fake_broker *b, const struct fake_lease *le
     return b->was_drained;
 }
 
+static bool has_said_goodbye(const struct fake_broker *b,
+                             const struct fake_lease *lease)
+{
+    (void)lease;
+    return b->said_goodbye;
+}
+
 static bool has_begun(const struct fake_broker *b, const struct fake_lease *lease)
 {
     (void)b;
@@ -258,9 +265,10 @@ static void sigterm_finishes_what_is_held_and_says_goodbye(void **state)
     assert_false(lease->is_whole);
     fake_grant(p->broker, lease, 1000000);
 
+    fake_await(p->broker, lease);
     assert_int_equal(worker_process_wait(p), 0);
     assert_int_equal(hf_buf_bytes(&lease->body), 1500000);
-    assert_true(p->broker->said_goodbye);
+    fake_await_that(p->broker, NULL, has_said_goodbye);
     worker_process_free(p);
 }
 
