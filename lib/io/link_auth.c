@@ -107,6 +107,7 @@ static hf_err handshake_new(struct hf_link *link)
         .is_enrolment = own->is_enrolment,
         .frame_bytes_max = (uint32_t)link->message_bytes_max,
         .now_ms = hf_clock_wall_seconds() * 1000,
+        .retry_after_ms = link->peer.is_accepted ? keeper_retry_after_ms(link) : 0,
     };
 
     if (link->peer.is_accepted) {

@@ -83,6 +83,7 @@ struct hf_handshake_config {
                           chain (3.5); set on both sides */
     uint32_t frame_bytes_max;              /* the largest message this side takes */
     int64_t now_ms;                        /* server: told to the client in M2 */
+    uint32_t retry_after_ms;               /* server: told to a client it rejects */
     const struct hf_random_source *random; /* NULL: the system */
 };
 

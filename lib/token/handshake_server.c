@@ -23,7 +23,7 @@ static void refuse(struct hf_handshake *h, enum hf_token_error error)
     } else if (error == HF_TOKEN_RESOURCE) {
         code = HF_REJECT_BUSY;
     }
-    send_rejection(h, code, 0);
+    send_rejection(h, code, h->config.retry_after_ms);
     hf_handshake_fail(h, error);
 }
 

@@ -139,8 +139,8 @@ class Pipe:
         self.is_ipc = scheme == "ipc"
         if self.is_ipc:
             self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(where)  # waits for room in the listener's backlog
             self.socket.settimeout(timeout)
-            self.socket.connect(where)
         else:
             host, _, port = where.rpartition(":")
             self.socket = socket.socket()
