@@ -1,0 +1,213 @@
+/* Owns the table of configuration keys: names, types, bounds, defaults and their help.
+ */
+#include "controller/config.h"
+
+#define HOUR INT64_C(3600000)
+#define DAY  (24 * HOUR)
+#define GIB  (INT64_C(1) << 30)
+
+#define TEXT(path, fallback, min, max, help)                                           \
+    {                                                                                  \
+        path, HF_CONF_TEXT, fallback, min, max, false, NULL, help                      \
+    }
+#define NEEDED(path, min, max, help)                                                   \
+    {                                                                                  \
+        path, HF_CONF_TEXT, NULL, min, max, true, NULL, help                           \
+    }
+#define CHOICE(path, fallback, choices, help)                                          \
+    {                                                                                  \
+        path, HF_CONF_ENUM, fallback, 0, 0, false, choices, help                       \
+    }
+#define NUMBER(path, fallback, min, max, help)                                         \
+    {                                                                                  \
+        path, HF_CONF_INT, fallback, min, max, false, NULL, help                       \
+    }
+#define SIZE(path, fallback, min, max, help)                                           \
+    {                                                                                  \
+        path, HF_CONF_BYTES, fallback, min, max, false, NULL, help                     \
+    }
+#define TIME(path, fallback, min, max, help)                                           \
+    {                                                                                  \
+        path, HF_CONF_DURATION, fallback, min, max, false, NULL, help                  \
+    }
+#define LIST(path, min, max, needed, help)                                             \
+    {                                                                                  \
+        path, HF_CONF_LIST, NULL, min, max, needed, NULL, help                         \
+    }
+#define MAP(path, help)                                                                \
+    {                                                                                  \
+        path, HF_CONF_MAP, NULL, 0, 0, false, NULL, help                               \
+    }
+
+#define STATES "enabled|paused|draining|disabled"
+
+const struct hf_conf_row ct_config_rows[] = {
+    NEEDED(
+        "cluster", 1, CT_NAME_BYTES_MAX,
+        "Name of the cluster: letters, digits, '-' and '_'. It is the audience of "
+        "every "
+        "token and names the default state directory ./var/NAME. Fixed while running."),
+
+    MAP("controller", "The controller. Fixed while running."),
+    TEXT("controller.admin", NULL, 1, 255,
+         "HOST:PORT for /livez, /readyz and /metrics; without it only the unix socket "
+         "in "
+         "the run directory answers."),
+
+    MAP("http", "What all frontends do alike."),
+    NUMBER("http.unrouted_status", "404", 400, 599,
+           "Status for a URL that no URL group claims."),
+    LIST("http.trusted_proxies", 0, 256, false,
+         "Networks (CIDR) whose Forwarded and X-Forwarded-For are believed."),
+    TEXT("http.trusted_proxies[]", NULL, 1, 64, "A network, such as 10.0.0.0/8."),
+
+    MAP("tokens", "Capability tokens."),
+    TIME(
+        "tokens.life", "15m", 10000, DAY,
+        "Life of the tokens of brokers, frontends and workers; renewed at half of it."),
+    TIME("tokens.grace", "24h", 0, 30 * DAY,
+         "Expired tokens are accepted this long while the controller is away."),
+    TIME("tokens.max_ttl", "24h", 60000, DAY, "Longest life of any token."),
+
+    LIST("brokers", 1, CT_BROKERS_MAX, true, "The brokers. Fixed while running."),
+    MAP("brokers[]", "One broker."),
+    NEEDED("brokers[].name", 1, CT_NAME_BYTES_MAX,
+           "Its name: letters, digits, '-', '_'."),
+    LIST("brokers[].listen", 0, 8, false,
+         "Link addresses, tcp://HOST:PORT (sealed) or ipc://PATH. Default: an ipc "
+         "socket in "
+         "the run directory."),
+    TEXT("brokers[].listen[]", NULL, 1, 107, "An address."),
+    TEXT("brokers[].admin", NULL, 1, 255,
+         "HOST:PORT for /livez, /readyz and /metrics."),
+    TEXT("brokers[].store", NULL, 1, 4000,
+         "Directory of the LMDB environment. Default: broker-NAME in the state "
+         "directory."),
+    SIZE("brokers[].map_size", "64GiB", 1 << 20, 16384 * GIB,
+         "Hard limit of the store; the file is sparse."),
+    SIZE("brokers[].disk_reserve", "64MiB", 0, 1024 * GIB,
+         "Durable requests are refused when less disk than this is free."),
+    NUMBER("brokers[].requests_max", "2000000", 1, 16000000,
+           "Requests queued and in flight, all queues together."),
+    NUMBER("brokers[].in_flight_max", "100000", 1, 16000000,
+           "Requests leased to workers at once."),
+    NUMBER("brokers[].sessions_max", "4096", 1, 100000, "Sessions at once."),
+    TIME("brokers[].lease", "30s", 3000, HOUR, "Life of a lease without a heartbeat."),
+    TIME("brokers[].lease_grace", "5s", 0, HOUR,
+         "How long a worker that lost its link may come back for its leases."),
+    TIME("brokers[].broker_grace", "30s", 0, HOUR,
+         "How long a frontend that lost its link may come back for its requests."),
+
+    LIST("frontends", 1, CT_FRONTENDS_MAX, true, "The frontends. Fixed while running."),
+    MAP("frontends[]", "One frontend."),
+    NEEDED("frontends[].name", 1, CT_NAME_BYTES_MAX, "Its name."),
+    LIST("frontends[].listen", 1, 16, true,
+         "Addresses for HTTP clients: HOST:PORT, [V6]:PORT or :PORT for all "
+         "interfaces."),
+    TEXT("frontends[].listen[]", NULL, 2, 255, "An address."),
+    TEXT("frontends[].admin", NULL, 1, 255,
+         "HOST:PORT for /livez, /readyz and /metrics."),
+    NUMBER("frontends[].connections_max", NULL, 1, 1000000,
+           "Client connections at once."),
+    NUMBER("frontends[].requests_max", NULL, 1, 1000000, "Requests held at once."),
+
+    LIST("queues", 1, CT_QUEUES_MAX, true, "The queues."),
+    MAP("queues[]", "One queue."),
+    NEEDED("queues[].name", 1, 255,
+           "1 to 8 segments of [a-z0-9_-]{1,63} joined by dots, at most 255 bytes."),
+    CHOICE("queues[].durability", "lazy", "lazy|memory|strict",
+           "strict: on disk before anybody is told or served. lazy: a request that is "
+           "answered before the next group commit never touches the disk; asynchronous "
+           "and "
+           "keyed ones are strict. memory: never on disk."),
+    NUMBER("queues[].length", "1000", 10, 1000000,
+           "Most requests; more get 503 QueueFull."),
+    SIZE("queues[].bytes", "256MiB", 65536, 1024 * GIB,
+         "Most bytes of queued requests."),
+    TIME("queues[].wait_limit", "120s", 100, DAY,
+         "A request that no worker took for this long gets 503 AppPoolTimer."),
+    CHOICE(
+        "queues[].redeliver", "safe", "safe|always",
+        "safe: a started POST, PATCH or unknown method without a key is not run again "
+        "when its worker dies (502 worker-lost). always: it is."),
+    NUMBER("queues[].attempts", "5", 1, 1000, "Failed attempts before 502 attempts."),
+    TIME("queues[].lazy_commit", "10ms", 0, 60000,
+         "How long a lazy request may stay off the disk; 0 commits at once."),
+    CHOICE("queues[].state", "enabled", STATES,
+           "paused: requests are taken and wait. draining: none are taken, those there "
+           "are "
+           "served. disabled: none are taken or served."),
+    TEXT("queues[].broker", NULL, 1, CT_NAME_BYTES_MAX,
+         "The broker that holds it. Default: chosen by the queue's name."),
+
+    LIST("url_groups", 0, CT_GROUPS_MAX, false,
+         "URL groups: prefixes bound to a queue."),
+    MAP("url_groups[]", "One URL group."),
+    NEEDED("url_groups[].name", 1, CT_NAME_BYTES_MAX, "Its name."),
+    LIST("url_groups[].prefixes", 1, CT_PREFIXES_MAX, true,
+         "UrlPrefixes: scheme://host:port/path/. Hosts: + (strong), a name, *.name, an "
+         "IP "
+         "address, * (weak)."),
+    TEXT("url_groups[].prefixes[]", NULL, 1, 8192, "A UrlPrefix."),
+    TEXT("url_groups[].queue", NULL, 1, 255,
+         "Where its requests go. Without it the group is unbound: 503."),
+    SIZE("url_groups[].body_max", "30000000", 0, 1024 * GIB,
+         "Longest request body; more is 413."),
+    TIME("url_groups[].deadline", "600s", 100, DAY,
+         "A request that is not answered by then gets 504."),
+    CHOICE("url_groups[].state", "enabled", STATES, "As for queues, at the frontend."),
+    CHOICE("url_groups[].verbosity", "limited", "limited|full|reset",
+           "What a client learns of a 503: a plain reason, the details, or a reset."),
+    CHOICE("url_groups[].path_case", "insensitive", "insensitive|sensitive",
+           "Whether the letter case of paths matters in matching."),
+
+    LIST("pools", 0, CT_POOLS_MAX, false, "Pools: the workers of a queue."),
+    MAP("pools[]", "One pool. Exactly one of module, app, upstream and command."),
+    NEEDED("pools[].name", 1, CT_NAME_BYTES_MAX, "Its name."),
+    NEEDED("pools[].queue", 1, 255, "The queue its workers serve."),
+    NUMBER("pools[].processes", "1", 0, CT_PROCESSES_MAX, "Workers at once."),
+    CHOICE("pools[].start", "always", "always", "When workers are started."),
+    NUMBER("pools[].concurrency", "1", 1, 65535,
+           "Requests that one worker takes at once."),
+    TEXT("pools[].module", NULL, 1, 4000,
+         "A handler module: a built-in name such as echo, or the path of a shared "
+         "object."),
+    TEXT("pools[].module_config", NULL, 0, 4000, "Text handed to the module."),
+    MAP("pools[].app", "An HTTP app that each worker starts and watches."),
+    LIST("pools[].app.command", 1, 128, true,
+         "Program and arguments. {port} becomes a free port of the loopback address, "
+         "another one for each worker."),
+    TEXT("pools[].app.command[]", NULL, 0, 4000, "A word."),
+    TEXT("pools[].app.directory", NULL, 1, 4000, "Where it starts."),
+    LIST("pools[].app.environment", 0, 128, false, "NAME=value, added for the app."),
+    TEXT("pools[].app.environment[]", NULL, 2, 4000, "NAME=value."),
+    NEEDED("pools[].app.upstream", 1, 1024,
+           "Where it answers: http://HOST:PORT with {port} as in the command, or "
+           "unix:PATH."),
+    TEXT("pools[].upstream", NULL, 1, 1024,
+         "An app that runs by itself: http://HOST:PORT or unix:PATH."),
+    LIST(
+        "pools[].command", 0, 128, false,
+        "An own worker, linked with libholdfast-worker: program and arguments. It gets "
+        "its package on descriptor 3 and --broker, --queue and --concurrency "
+        "appended."),
+    TEXT("pools[].command[]", NULL, 0, 4000, "A word."),
+    TEXT("pools[].user", NULL, 1, 32,
+         "The workers' own user; the spawner must be root. Needs a broker with a tcp "
+         "address, because the run directory is private."),
+    TIME("pools[].shutdown_limit", "90s", 100, HOUR,
+         "How long a worker may finish its leases before it is killed."),
+    TIME("pools[].ping_interval", "30s", 1000, HOUR,
+         "How often a worker is asked if it is "
+         "well."),
+    TIME("pools[].ping_limit", "90s", 1000, HOUR,
+         "A worker that did not say it is well for this long is killed."),
+    CHOICE("pools[].rapid_fail", "off", "off",
+           "Rapid-fail protection: off. Other values come later."),
+    NUMBER("pools[].max_crashes", "0", 0, 1,
+           "Workers one request may crash before it is set aside: 0, no limit. Other "
+           "values "
+           "come later."),
+};
+
+const size_t ct_config_rows_count = sizeof ct_config_rows / sizeof ct_config_rows[0];
