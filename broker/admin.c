@@ -54,7 +54,7 @@ static const struct {
     enum hf_stat_type type;
     metric_fn value;
 } queue_metrics[] = {
-#define X(metric, member, kind, text) \
+#define X(metric, member, kind, text)                                                  \
     {"holdfast_queue_" metric, text, HF_STAT_##kind, metric_##member},
     QUEUE_METRICS(X)
 #undef X
@@ -63,8 +63,8 @@ static const struct {
 static hf_err render_label(hf_slice name, struct hf_buf *out)
 {
     hf_buf_clear(out);
-    if (hf_buf_append_cstr(out, "queue=\"") != HF_OK || hf_buf_append(out, name) != HF_OK ||
-        hf_buf_append_cstr(out, "\"") != HF_OK) {
+    if (hf_buf_append_cstr(out, "queue=\"") != HF_OK ||
+        hf_buf_append(out, name) != HF_OK || hf_buf_append_cstr(out, "\"") != HF_OK) {
         return HF_ERR_TOO_BIG;
     }
     return hf_buf_append_byte(out, 0);
@@ -73,8 +73,9 @@ static hf_err render_label(hf_slice name, struct hf_buf *out)
 static hf_err render_age(struct br *br, struct hf_buf *label, struct hf_buf *out)
 {
     hf_time now = hf_clock_now();
-    hf_err err = hf_stat_render_head(out, "holdfast_queue_oldest_age_seconds",
-                                     "Age of the oldest queued request.", HF_STAT_GAUGE);
+    hf_err err =
+        hf_stat_render_head(out, "holdfast_queue_oldest_age_seconds",
+                            "Age of the oldest queued request.", HF_STAT_GAUGE);
 
     for (uint32_t i = 1; i <= broker_queues_count(br->core) && err == HF_OK; i++) {
         struct broker_queue_view view;
@@ -83,11 +84,11 @@ static hf_err render_age(struct br *br, struct hf_buf *label, struct hf_buf *out
             (err = render_label(view.name, label)) != HF_OK) {
             continue;
         }
-        err = hf_stat_render_sample(
-            out, "holdfast_queue_oldest_age_seconds", (const char *)label->data,
-            view.oldest.us == HF_TIME_NEVER.us
-                ? 0
-                : hf_time_diff_ms(view.oldest, now) / 1000);
+        err = hf_stat_render_sample(out, "holdfast_queue_oldest_age_seconds",
+                                    (const char *)label->data,
+                                    view.oldest.us == HF_TIME_NEVER.us
+                                        ? 0
+                                        : hf_time_diff_ms(view.oldest, now) / 1000);
     }
     return err;
 }

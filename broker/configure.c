@@ -1,7 +1,7 @@
-/* What a controller sends to be kept: queue policies, the routing snapshot, the revocation
- * list, fresh tokens. It arrives in parts, is checked as a whole, stored, put in force and
- * passed on to those who asked. All of it runs on the loop's thread, which may wait for the
- * disk; links only copy records to it. */
+/* What a controller sends to be kept: queue policies, the routing snapshot, the
+ * revocation list, fresh tokens. It arrives in parts, is checked as a whole, stored,
+ * put in force and passed on to those who asked. All of it runs on the loop's thread,
+ * which may wait for the disk; links only copy records to it. */
 #include "broker/configure_parts.h"
 
 #include "lib/base/bytes.h"
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLICY_PARTS_MAX     256
-#define POLICY_BYTES_MAX     BR_STORE_META_MAX
+#define POLICY_PARTS_MAX 256
+#define POLICY_BYTES_MAX BR_STORE_META_MAX
 
 struct posted {
     struct br *br;
@@ -261,7 +261,8 @@ hf_err br_configure_restore(struct br *br)
     }
     hf_buf_init(&br->arriving->policy, POLICY_BYTES_MAX);
     br->arriving->revocation_seen = hf_clock_now();
-    if ((err = br_revocation_restore(br)) != HF_OK || (err = restore_policy(br)) != HF_OK) {
+    if ((err = br_revocation_restore(br)) != HF_OK ||
+        (err = restore_policy(br)) != HF_OK) {
         return err;
     }
     return br_snapshot_restore(br);

@@ -1,5 +1,5 @@
-/* What configure.c, configure_snapshot.c and configure_revocation.c share: the documents of a
- * controller while their parts arrive. Nobody else includes it. */
+/* What configure.c, configure_snapshot.c and configure_revocation.c share: the
+ * documents of a controller while their parts arrive. Nobody else includes it. */
 #ifndef HF_BROKER_CONFIGURE_PARTS_H
 #define HF_BROKER_CONFIGURE_PARTS_H
 

@@ -1,5 +1,5 @@
-/* The revocation list (SECURITY.md 2.7): parts are verified as they come, the whole list is
- * stored, put in force, passed on, and the sessions it names are cut. */
+/* The revocation list (SECURITY.md 2.7): parts are verified as they come, the whole
+ * list is stored, put in force, passed on, and the sessions it names are cut. */
 #include "broker/configure_parts.h"
 
 #include "lib/base/log.h"
@@ -154,11 +154,12 @@ void br_configure_stale(struct br *br)
     struct br_arriving *a = br->arriving;
     hf_time due = hf_time_add_ms(a->revocation_seen, REVOCATION_STALE_MS);
 
-    if (br->revocation != NULL && !a->is_stale_told && hf_time_reached(due, hf_clock_now())) {
+    if (br->revocation != NULL && !a->is_stale_told &&
+        hf_time_reached(due, hf_clock_now())) {
         a->is_stale_told = true;
-        HF_WARN("revocation list is stale: going on (rev_stale=accept-logged)",
-                hf_log_int("sequence",
-                           (int64_t)hf_revocation_head(br->revocation)->seq));
+        HF_WARN(
+            "revocation list is stale: going on (rev_stale=accept-logged)",
+            hf_log_int("sequence", (int64_t)hf_revocation_head(br->revocation)->seq));
     }
 }
 

@@ -1,5 +1,5 @@
-/* The routing snapshot: its chunks are put together, judged by the signed manifest, stored,
- * put in force and sent to every frontend that asked. */
+/* The routing snapshot: its chunks are put together, judged by the signed manifest,
+ * stored, put in force and sent to every frontend that asked. */
 #include "broker/configure_parts.h"
 
 #include "lib/base/bytes.h"
@@ -67,7 +67,8 @@ void br_send_snapshot(struct br *br, uint32_t session)
             .sequence = snapshot->sequence,
             .index = i,
             .count = snapshot->count,
-            .manifest = hf_slice_of(snapshot->manifest->data, snapshot->manifest->bytes),
+            .manifest =
+                hf_slice_of(snapshot->manifest->data, snapshot->manifest->bytes),
         };
         const struct hf_record record = {
             .type = HF_RECORD_SNAPSHOT,
@@ -97,8 +98,9 @@ static hf_err store_snapshot(struct br *br, const struct br_snapshot *snapshot)
     items[0] = (struct br_store_meta){META_SNAPSHOT, hf_buf_slice(&head)};
     for (uint32_t i = 0; i < snapshot->count; i++) {
         (void)snprintf(names[i], sizeof names[i], META_SNAPSHOT "/%05u", i);
-        items[i + 1] = (struct br_store_meta){
-            names[i], hf_slice_of(snapshot->chunks[i]->data, snapshot->chunks[i]->bytes)};
+        items[i + 1] =
+            (struct br_store_meta){names[i], hf_slice_of(snapshot->chunks[i]->data,
+                                                         snapshot->chunks[i]->bytes)};
     }
     err = br_store_meta_put_all(br->store, items, snapshot->count + 1);
     hf_buf_fini(&head);

@@ -93,7 +93,8 @@ static void holder_dead(struct br *br, const struct hf_record *record)
     }
 }
 
-static void worker_window(struct br *br, uint32_t session, const struct hf_record *record)
+static void worker_window(struct br *br, uint32_t session,
+                          const struct hf_record *record)
 {
     struct hf_window window;
 

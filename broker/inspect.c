@@ -1,5 +1,5 @@
-/* What an operator asks: the state of queues and sessions, the ids that are queued. Runs
- * under the core lock and only reads. */
+/* What an operator asks: the state of queues and sessions, the ids that are queued.
+ * Runs under the core lock and only reads. */
 #include "broker/shell.h"
 
 #include "lib/io/clock.h"
@@ -31,14 +31,16 @@ static void send_answer(struct answer *a)
     a->result.sessions_count = 0;
 }
 
-static void add_queue(struct answer *a, const struct broker_queue_view *view, hf_time now)
+static void add_queue(struct answer *a, const struct broker_queue_view *view,
+                      hf_time now)
 {
     a->queues[a->result.queues_count++] = (struct hf_queue_stat){
         .name = view->name,
         .depth = view->depth,
         .depth_bytes = view->depth_bytes,
-        .oldest_age_ms =
-            view->oldest.us == HF_TIME_NEVER.us ? 0 : hf_time_diff_ms(view->oldest, now),
+        .oldest_age_ms = view->oldest.us == HF_TIME_NEVER.us
+                             ? 0
+                             : hf_time_diff_ms(view->oldest, now),
         .in_flight = view->in_flight,
         .committed = view->committed,
         .elided = view->elided,

@@ -14,15 +14,18 @@
 
 static const struct hf_flag flags_table[] = {
     {"listen", "ADDRESS", NULL, "Link address: tcp://HOST:PORT or ipc://PATH.", true},
-    {"store", "DIRECTORY", NULL, "Where the LMDB environment lives (mode 0700).", false},
+    {"store", "DIRECTORY", NULL, "Where the LMDB environment lives (mode 0700).",
+     false},
     {"name", "NAME", "b1", "Broker id; the token's subject is broker:NAME.", false},
     {"package-fd", "FD", NULL, "Read key, token, anchor and cluster from here.", false},
     {"credentials", "FILE", NULL, "The same lines from a file of mode 0600.", true},
     {"admin", "ADDRESS", NULL, "Serve /livez, /readyz and /metrics here.", false},
-    {"map-size", "BYTES", "64GiB", "Hard limit of the store; the file is sparse.", false},
+    {"map-size", "BYTES", "64GiB", "Hard limit of the store; the file is sparse.",
+     false},
     {"disk-reserve", "BYTES", "64MiB", "Refuse durable requests below this free space.",
      false},
-    {"requests-max", "N", "2000000", "Requests queued and in flight, all queues.", false},
+    {"requests-max", "N", "2000000", "Requests queued and in flight, all queues.",
+     false},
     {"in-flight-max", "N", "100000", "Requests leased to workers at once.", false},
     {"queues-max", "N", "10000", "Queues of this broker.", false},
     {"sessions-max", "N", "4096", "Sessions at once.", false},
@@ -30,24 +33,26 @@ static const struct hf_flag flags_table[] = {
     {"principals-max", "N", "16384", "Holder keys remembered.", false},
     {"lease", "DURATION", "30s", "Life of a lease without a heartbeat.", false},
     {"lease-grace", "DURATION", "5s", "How long a lost holder may come back.", false},
-    {"broker-grace", "DURATION", "30s", "How long a lost frontend may come back.", false},
+    {"broker-grace", "DURATION", "30s", "How long a lost frontend may come back.",
+     false},
     {"token-grace", "DURATION", "24h",
      "Accept tokens this long past their expiry while no controller is here.", false},
     {"drain", "DURATION", "2s", "On SIGTERM: time for answers on their way.", false},
     {"log-format", "FORMAT", "logfmt", "logfmt or json.", false},
-    {"unsynced", NULL, NULL, "TEST ONLY: no fsync; a power cut loses what was accepted.",
-     false},
+    {"unsynced", NULL, NULL,
+     "TEST ONLY: no fsync; a power cut loses what was accepted.", false},
 };
 
 static const struct hf_program program = {
     .name = "holdfast-broker",
     .summary = "hold queues of HTTP requests in LMDB",
     .usage = "[flags]",
-    .description =
-        "Keeps named queues, their requests and the revocation list on disk, leases and\n"
-        "credit in memory. Frontends, workers and controllers dial it.\n\n"
-        "Any error of the store ends the process with status 70: a restart rebuilds from\n"
-        "what is on disk.",
+    .description = "Keeps named queues, their requests and the revocation list on "
+                   "disk, leases and\n"
+                   "credit in memory. Frontends, workers and controllers dial it.\n\n"
+                   "Any error of the store ends the process with status 70: a restart "
+                   "rebuilds from\n"
+                   "what is on disk.",
     .flags = flags_table,
     .flags_count = sizeof flags_table / sizeof flags_table[0],
     .section = 8,
@@ -59,8 +64,8 @@ static bool number(const struct hf_flags *flags, const char *name, uint32_t *out
 {
     uint64_t value = 0;
 
-    if (hf_text_parse_u64(hf_slice_of_cstr(hf_flags_get(flags, name)), 16000000, &value) !=
-            HF_OK ||
+    if (hf_text_parse_u64(hf_slice_of_cstr(hf_flags_get(flags, name)), 16000000,
+                          &value) != HF_OK ||
         value == 0) {
         (void)fprintf(stderr, "holdfast-broker: --%s: expected 1 to 16000000\n", name);
         return false;
@@ -73,8 +78,8 @@ static bool duration(const struct hf_flags *flags, const char *name, int64_t *ou
 {
     if (hf_text_parse_duration_ms(hf_slice_of_cstr(hf_flags_get(flags, name)), out) !=
         HF_OK) {
-        (void)fprintf(stderr, "holdfast-broker: --%s: expected a duration such as 30s\n",
-                      name);
+        (void)fprintf(stderr,
+                      "holdfast-broker: --%s: expected a duration such as 30s\n", name);
         return false;
     }
     return true;
@@ -82,7 +87,8 @@ static bool duration(const struct hf_flags *flags, const char *name, int64_t *ou
 
 static bool size(const struct hf_flags *flags, const char *name, uint64_t *out)
 {
-    if (hf_text_parse_bytes(hf_slice_of_cstr(hf_flags_get(flags, name)), out) != HF_OK) {
+    if (hf_text_parse_bytes(hf_slice_of_cstr(hf_flags_get(flags, name)), out) !=
+        HF_OK) {
         (void)fprintf(stderr, "holdfast-broker: --%s: expected bytes such as 64MiB\n",
                       name);
         return false;
@@ -148,8 +154,10 @@ static bool read_credentials(const struct hf_flags *flags,
             err = hf_credentials_read_fd(credentials, (int)number_of, &error);
         }
     }
-    for (size_t i = 0; err == HF_OK && hf_flags_at(flags, "credentials", i) != NULL; i++) {
-        err = hf_credentials_read(credentials, hf_flags_at(flags, "credentials", i), &error);
+    for (size_t i = 0; err == HF_OK && hf_flags_at(flags, "credentials", i) != NULL;
+         i++) {
+        err = hf_credentials_read(credentials, hf_flags_at(flags, "credentials", i),
+                                  &error);
     }
     if (err == HF_OK &&
         (credentials->secret == NULL || hf_buf_bytes(&credentials->token) == 0 ||
@@ -234,8 +242,9 @@ int main(int argc, char **argv)
     }
     (void)prctl(PR_SET_DUMPABLE, 0); /* SECURITY.md 4.4: the key must not be read out */
     hf_log_setup("broker",
-                 strcmp(hf_flags_get(&flags, "log-format"), "json") == 0 ? HF_LOG_JSON
-                                                                        : HF_LOG_LOGFMT,
+                 strcmp(hf_flags_get(&flags, "log-format"), "json") == 0
+                     ? HF_LOG_JSON
+                     : HF_LOG_LOGFMT,
                  HF_LOG_INFO);
     hf_log_sink(NULL, NULL, hf_clock_now);
     if (hf_token_init() != HF_OK || !read_options(&flags, &broker.options) ||

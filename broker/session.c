@@ -8,14 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A controller that has just come back needs this long to renew everybody's token; until
- * then expired ones count as if it were still away. */
+/* A controller that has just come back needs this long to renew everybody's token;
+ * until then expired ones count as if it were still away. */
 #define CONTROLLER_SETTLE_MS 60000
 
 bool br_is_in_grace(const struct br *br, hf_time now)
 {
     return br->controllers_count == 0 ||
-           hf_time_before(now, hf_time_add_ms(br->controller_seen, CONTROLLER_SETTLE_MS));
+           hf_time_before(now,
+                          hf_time_add_ms(br->controller_seen, CONTROLLER_SETTLE_MS));
 }
 
 static bool role_is_allowed(const struct hf_link_claim *claim)
@@ -43,7 +44,8 @@ static enum hf_token_error judge(struct br *br, const struct hf_chain *chain)
     if (br->revocation != NULL) {
         error = hf_chain_recheck(chain, br->revocation);
     }
-    if (error == HF_TOKEN_OK && chain->is_in_grace && !br_is_in_grace(br, hf_clock_now())) {
+    if (error == HF_TOKEN_OK && chain->is_in_grace &&
+        !br_is_in_grace(br, hf_clock_now())) {
         error = HF_TOKEN_TIME;
     }
     return error;
@@ -87,7 +89,8 @@ static uint32_t free_index(struct br *br)
             return i;
         }
     }
-    return br->sessions_fresh <= br->options.core.sessions_max ? br->sessions_fresh++ : 0;
+    return br->sessions_fresh <= br->options.core.sessions_max ? br->sessions_fresh++
+                                                               : 0;
 }
 
 static void describe(struct br_session *s, struct hf_link *link,
@@ -265,8 +268,9 @@ void br_reauth(struct br *br, uint32_t session, const struct hf_record *record)
         result.is_accepted = true;
     }
     result.expires_ms = s->chain == NULL ? 0 : s->chain->expires_s * 1000;
-    br_send_control(br, session, HF_RECORD_REAUTH_RESULT,
-                    hf_slice_of(meta, hf_reauth_result_encode(&result, meta, sizeof meta)));
+    br_send_control(
+        br, session, HF_RECORD_REAUTH_RESULT,
+        hf_slice_of(meta, hf_reauth_result_encode(&result, meta, sizeof meta)));
     br_unlock(br);
     free(chain);
     if (!result.is_accepted) {
@@ -275,8 +279,8 @@ void br_reauth(struct br *br, uint32_t session, const struct hf_record *record)
     }
 }
 
-/* Cuts one session: the core lets go of it now, so that its leases are back in the queue
- * before the link is closed; what it says later comes to nobody. */
+/* Cuts one session: the core lets go of it now, so that its leases are back in the
+ * queue before the link is closed; what it says later comes to nobody. */
 static void cut(struct br *br, uint32_t index, hf_reason reason)
 {
     struct broker_input input = {

@@ -1,7 +1,7 @@
 #include "broker/stat.h"
 
 struct br_stats br_stats = {
-#define X(member, metric, text) \
+#define X(member, metric, text)                                                        \
     .member = {"holdfast_broker_" metric, text, HF_STAT_COUNTER, 0},
     BR_STAT_TABLE(X)
 #undef X

@@ -12,7 +12,8 @@
     X(sessions_revoked, "sessions_revoked_total", "Sessions cut by a revocation.")     \
     X(sessions_expired, "sessions_expired_total", "Sessions cut by expiry.")           \
     X(grace_accepted, "token_grace_accepted_total", "Expired tokens accepted.")        \
-    X(protocol_violations, "protocol_violations_total", "Records against PROTOCOL.md.")\
+    X(protocol_violations, "protocol_violations_total",                                \
+      "Records against PROTOCOL.md.")                                                  \
     X(denied, "denied_total", "Operations without the right for them.")                \
     X(commits, "commits_total", "Group commits.")                                      \
     X(commands, "commands_total", "Durable commands in them.")                         \

@@ -1,19 +1,18 @@
 /* The broker's disk: one LMDB environment per shard, one write transaction at a time.
  *
- * apply() is a pure function of the batch: it reads no clock and no randomness and touches
- * keys in the order of the commands, so that a replica that applies the same batches has
- * the same store (CLUSTER.md 1). Default sync: what apply() has returned for is on disk.
- * Every error but the documented ones is final: the caller ends the process and a restart
- * rebuilds from disk (ARCHITECTURE.md 5).
+ * apply() is a pure function of the batch: it reads no clock and no randomness and
+ * touches keys in the order of the commands, so that a replica that applies the same
+ * batches has the same store (CLUSTER.md 1). Default sync: what apply() has returned
+ * for is on disk. Every error but the documented ones is final: the caller ends the
+ * process and a restart rebuilds from disk (ARCHITECTURE.md 5).
  *
  *   meta      name -> value (format, incarnation, applied, store key, policy, ...)
- *   request   seq, u64 big-endian -> record: durable fields, then the first bytes of the
- *             payload
- *   piece     seq, offset, u64 big-endian each -> <= 4080 payload bytes
+ *   request   seq, u64 big-endian -> record: durable fields, then the first bytes of
+ * the payload piece     seq, offset, u64 big-endian each -> <= 4080 payload bytes
  *   dispatch  seq -> epoch, holder key: an unrepeatable strict request has started
  *
- * A payload is the request's head followed by its body; offsets count from its start. Larger
- * values would make LMDB look for runs of free pages (PERFORMANCE.md 2). */
+ * A payload is the request's head followed by its body; offsets count from its start.
+ * Larger values would make LMDB look for runs of free pages (PERFORMANCE.md 2). */
 #ifndef HF_BROKER_STORE_H
 #define HF_BROKER_STORE_H
 
@@ -28,21 +27,21 @@
 struct br_store;
 
 struct br_store_config {
-    const char *directory; /* made with mode 0700 when absent */
-    uint64_t map_bytes;    /* address space and hard limit; the file stays sparse */
+    const char *directory;  /* made with mode 0700 when absent */
+    uint64_t map_bytes;     /* address space and hard limit; the file stays sparse */
     uint32_t quota_percent; /* of the map: 85 */
     uint64_t disk_reserve_bytes; /* free space below which nothing durable is taken */
-    bool is_unsynced; /* test control of the power-cut pair: MDB_NOSYNC */
+    bool is_unsynced;            /* test control of the power-cut pair: MDB_NOSYNC */
 };
 
-/* CORRUPT: an unknown format, or meta that fails its checks; nothing is deleted. EXISTS:
- * another process has it open. */
+/* CORRUPT: an unknown format, or meta that fails its checks; nothing is deleted.
+ * EXISTS: another process has it open. */
 HF_MUST_USE hf_err br_store_open(const struct br_store_config *config,
                                  struct br_store **out);
 void br_store_close(struct br_store *store); /* NULL is legal */
 
-/* Small values by name, each in a transaction of its own. NOT_FOUND; the value is appended
- * to `out`. */
+/* Small values by name, each in a transaction of its own. NOT_FOUND; the value is
+ * appended to `out`. */
 HF_MUST_USE hf_err br_store_meta_get(struct br_store *store, const char *name,
                                      struct hf_buf *out);
 HF_MUST_USE hf_err br_store_meta_put(struct br_store *store, const char *name,
@@ -53,7 +52,8 @@ struct br_store_meta {
     hf_slice value;
 };
 HF_MUST_USE hf_err br_store_meta_put_all(struct br_store *store,
-                                         const struct br_store_meta *items, size_t count);
+                                         const struct br_store_meta *items,
+                                         size_t count);
 
 /* What a PUT or PUT_BODY command writes; parallel to the batch's commands. */
 struct br_store_put {
@@ -65,14 +65,15 @@ struct br_store_put {
     uint32_t parts_count;
 };
 
-/* One transaction: the commands in order, and applied = (incarnation, index). For POLICY
- * commands `policy` is stored. Any error is final. */
+/* One transaction: the commands in order, and applied = (incarnation, index). For
+ * POLICY commands `policy` is stored. Any error is final. */
 HF_MUST_USE hf_err br_store_apply(struct br_store *store, uint32_t incarnation,
                                   const struct broker_batch *batch,
                                   const struct br_store_put *puts, hf_slice policy);
 
-/* Calls fn for every stored request in order of seq, as a RECOVERED input; one whose body
- * never became whole still has BROKER_BODY_INCOMPLETE bytes, and the core drops it. */
+/* Calls fn for every stored request in order of seq, as a RECOVERED input; one whose
+ * body never became whole still has BROKER_BODY_INCOMPLETE bytes, and the core drops
+ * it. */
 typedef void (*br_store_recover_fn)(void *ctx, const struct broker_input *input);
 HF_MUST_USE hf_err br_store_recover(struct br_store *store, br_store_recover_fn fn,
                                     void *ctx);
@@ -80,8 +81,8 @@ HF_MUST_USE hf_err br_store_recover(struct br_store *store, br_store_recover_fn 
 /* Reading payloads, by one thread at a time (the loader). */
 HF_MUST_USE hf_err br_store_read_begin(struct br_store *store);
 void br_store_read_end(struct br_store *store);
-/* Appends payload bytes [offset, offset + bytes) to `out`. NOT_FOUND when they are not (all)
- * there. */
+/* Appends payload bytes [offset, offset + bytes) to `out`. NOT_FOUND when they are not
+ * (all) there. */
 HF_MUST_USE hf_err br_store_read(struct br_store *store, uint64_t seq, uint64_t offset,
                                  uint64_t bytes, struct hf_buf *out);
 

@@ -34,8 +34,8 @@ static hf_err decode_record(const MDB_val *key, const MDB_val *value,
 {
     const uint8_t *from = value->mv_data;
 
-    if (key->mv_size != 8 || value->mv_size < RECORD_FIXED || from[0] != RECORD_VERSION ||
-        value->mv_size < RECORD_FIXED + from[1]) {
+    if (key->mv_size != 8 || value->mv_size < RECORD_FIXED ||
+        from[0] != RECORD_VERSION || value->mv_size < RECORD_FIXED + from[1]) {
         return HF_ERR_CORRUPT;
     }
     *out = (struct broker_input){.type = BROKER_IN_RECOVERED};
@@ -167,9 +167,9 @@ static int read_record(struct br_store *store, uint64_t seq, uint64_t offset,
     if (rc == 0) {
         size_t start = RECORD_FIXED + ((uint8_t *)value.mv_data)[1];
 
-        *out = hf_slice_skip(hf_slice_of((uint8_t *)value.mv_data + start,
-                                         value.mv_size - start),
-                             (size_t)offset);
+        *out = hf_slice_skip(
+            hf_slice_of((uint8_t *)value.mv_data + start, value.mv_size - start),
+            (size_t)offset);
     }
     return rc;
 }
@@ -229,8 +229,8 @@ static hf_err read_pieces(struct br_store *store, uint64_t seq, uint64_t offset,
     return rc != 0 ? br_store_error(rc, "read piece") : err;
 }
 
-hf_err br_store_read(struct br_store *store, uint64_t seq, uint64_t offset, uint64_t bytes,
-                     struct hf_buf *out)
+hf_err br_store_read(struct br_store *store, uint64_t seq, uint64_t offset,
+                     uint64_t bytes, struct hf_buf *out)
 {
     hf_slice part = HF_SLICE_EMPTY;
     hf_err err = HF_OK;
@@ -239,7 +239,8 @@ hf_err br_store_read(struct br_store *store, uint64_t seq, uint64_t offset, uint
     hf_check(store->is_reading);
     rc = read_record(store, seq, offset, &part);
     if (rc != 0) {
-        return rc == MDB_NOTFOUND ? HF_ERR_NOT_FOUND : br_store_error(rc, "read record");
+        return rc == MDB_NOTFOUND ? HF_ERR_NOT_FOUND
+                                  : br_store_error(rc, "read record");
     }
     part = hf_slice_first(part, (size_t)bytes);
     err = hf_buf_append(out, part);

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-#define STORAGE_KEPT ((size_t)4 << 20) /* a burst's storage beyond this is given back  \
-                                        */
+#define STORAGE_KEPT                                                                   \
+    ((size_t)4 << 20) /* a burst's storage beyond this is given back                   \
+                       */
 
 /* Before each entry in the buffer; never leaves the process. */
 struct mark {

@@ -265,20 +265,22 @@ static void a_dispatch_is_recovered_with_its_request(void **state)
     assert_int_equal(found.inputs[1].u.recovered.dispatched_epoch, 0);
 }
 
-static void add_body(struct fixture *f, uint64_t seq, uint64_t offset, const hf_slice *parts)
+static void add_body(struct fixture *f, uint64_t seq, uint64_t offset,
+                     const hf_slice *parts)
 {
     uint32_t i = f->batch.count++;
 
-    f->batch.items[i] = (struct broker_command){
-        .type = BROKER_CMD_PUT_BODY,
-        .seq = seq,
-        .offset = offset,
-        .bytes = (uint32_t)(parts[0].bytes + parts[1].bytes)};
-    f->puts[i] =
-        (struct br_store_put){.view = {.head_bytes = 100}, .parts = parts, .parts_count = 2};
+    f->batch.items[i] =
+        (struct broker_command){.type = BROKER_CMD_PUT_BODY,
+                                .seq = seq,
+                                .offset = offset,
+                                .bytes = (uint32_t)(parts[0].bytes + parts[1].bytes)};
+    f->puts[i] = (struct br_store_put){
+        .view = {.head_bytes = 100}, .parts = parts, .parts_count = 2};
 }
 
-/* The record first with an unknown length, then pieces; when whole, the record again. */
+/* The record first with an unknown length, then pieces; when whole, the record again.
+ */
 static void add_streamed(struct fixture *f, uint64_t seq, uint64_t body_bytes)
 {
     const uint8_t *body = f->bytes + 100;
@@ -310,7 +312,8 @@ static void a_streamed_body_is_recovered_with_its_length(void **state)
     assert_payload(f, 6, 9095, 10);
 }
 
-static void a_body_of_unknown_length_is_recovered_as_such_and_dropped_whole(void **state)
+static void
+a_body_of_unknown_length_is_recovered_as_such_and_dropped_whole(void **state)
 {
     struct fixture *f = *state;
     struct hf_buf out;
@@ -347,16 +350,16 @@ static void meta_values_survive_and_an_empty_one_deletes(void **state)
 static void an_unknown_format_is_refused_and_nothing_is_deleted(void **state)
 {
     struct fixture *f = *state;
-    const struct br_store_config config = {.directory = f->directory,
-                                           .map_bytes = MAP_BYTES,
-                                           .quota_percent = 85};
+    const struct br_store_config config = {
+        .directory = f->directory, .map_bytes = MAP_BYTES, .quota_percent = 85};
     struct br_store *store = NULL;
     uint8_t format[4];
 
     add_put(f, 1, 10, 0);
     commit(f);
     hf_put_be32(format, 99);
-    assert_int_equal(br_store_meta_put(f->store, "format", hf_slice_of(format, 4)), HF_OK);
+    assert_int_equal(br_store_meta_put(f->store, "format", hf_slice_of(format, 4)),
+                     HF_OK);
     br_store_close(f->store);
     assert_int_equal(br_store_open(&config, &store), HF_ERR_CORRUPT);
 
@@ -380,7 +383,8 @@ static void the_quota_says_full_before_the_map_is_and_drops_still_work(void **st
     }
     assert_true(space.used_bytes <= UINT64_C(4) << 20);
     for (uint64_t i = 1; i < seq; i++) {
-        add(f, (struct broker_command){.type = BROKER_CMD_DROP, .seq = i}, HF_SLICE_EMPTY);
+        add(f, (struct broker_command){.type = BROKER_CMD_DROP, .seq = i},
+            HF_SLICE_EMPTY);
         commit(f);
     }
     for (int i = 0; i < 100 && space.is_full; i++) {
