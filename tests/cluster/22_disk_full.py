@@ -81,7 +81,7 @@ def eat_all(disk):
 def main():
     verdicts = Verdicts()
     with Bench() as bench:
-        broker = bench.broker(name="map", flags=["--map-size", "32MiB", "--drain", "10ms"])
+        broker = bench.broker(name="map", flags=["--map-size", "32MiB"])
         assert broker.start(), broker.log()
         go_round(verdicts, bench, broker, "map quota")
         why = loopfs.missing()
@@ -94,8 +94,7 @@ def main():
             except OSError as error:
                 verdicts.skip(name, str(error))
                 continue
-            broker = bench.broker(name=name.split()[0], store=disk.path("store"),
-                                  flags=["--drain", "10ms"])
+            broker = bench.broker(name=name.split()[0], store=disk.path("store"))
             try:
                 assert broker.start(), broker.log()
                 go_round(verdicts, bench, broker, name,

@@ -41,7 +41,7 @@ def main():
         verdicts.skip("EIO", "tests/fault is not built")
         verdicts.exit()
     with Bench() as bench:
-        broker = bench.broker(flags=["--drain", "10ms"])
+        broker = bench.broker()
         accepted = bench.path("accepted")
         open(accepted, "w", encoding="ascii").close()
         assert broker.start(), broker.log()

@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import session
 from session import PEEK_RIGHT, RECEIVE, RESPOND, Fixed
-from testbroker import IS_FULL, Bench, Verdicts
+from testbroker import IS_FULL, MEMORY_FACTOR, Bench, Verdicts
 
 GRANT_A = [(["a"], ["receive", "respond"])]
 GRANT_B = [(["b"], ["receive", "respond"])]
@@ -266,7 +266,7 @@ def check_fuzz(verdicts, bench, broker):
         evil.close()
     grown = broker.status()["VmRSS"] - before
     verdicts.check("random records of all roles do not hurt the broker (T-WRK-3)",
-                   broker.is_running() and grown < 32 * 1024,
+                   broker.is_running() and grown < 32 * 1024 * MEMORY_FACTOR,
                    f"{FUZZ_SESSIONS} sessions, resident memory +{grown} KiB")
 
 

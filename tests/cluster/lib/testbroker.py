@@ -1,5 +1,6 @@
 """One real broker with its credentials in a directory of its own, and the C wire client."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,9 @@ BIN = os.environ.get("HOLDFAST_BIN", os.path.join(ROOT, "build", "bin"))
 TESTS = os.environ.get("HOLDFAST_TESTS", os.path.join(ROOT, "build", "tests"))
 MODE = os.environ.get("HOLDFAST_MODE", "release")
 WIRE = os.path.join(TESTS, "tests", "wire", "wire_main")
+SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+# What "flat" memory may grow by: sanitizers keep what was freed for a while.
+MEMORY_FACTOR = 1 if MODE == "release" else 16
 IS_FULL = os.environ.get("HOLDFAST_FULL", "") not in ("", "0")
 
 
@@ -60,9 +64,16 @@ class Bench:
                 child.kill()
                 child.wait()
         for broker in self.brokers:
-            if broker.is_running():
+            if broker.is_running() and MODE == "release":
                 broker.kill()
+            elif broker.is_running():
+                broker.stop()  # so that what leaks is reported
+        reports = [line for broker in self.brokers for line in broker.whole_log()
+                   if SANITIZER.search(line)]
         shutil.rmtree(self.directory, ignore_errors=True)
+        if reports:
+            print("FAIL no sanitizer reports: " + reports[0], flush=True)
+            sys.exit(1)
 
     def path(self, *parts):
         return os.path.join(self.directory, *parts)
@@ -125,7 +136,8 @@ class Broker:
             self.process = subprocess.Popen(
                 [os.path.join(BIN, "holdfast-broker"), "--store", self.store,
                  "--listen", self.address, "--listen", "tcp://127.0.0.1:0",
-                 "--credentials", self.bench.package("broker"), *self.flags, *flags],
+                 "--credentials", self.bench.package("broker"), "--drain", "10ms",
+                 *self.flags, *flags],
                 stdout=log, stderr=log, env=environment)
         if not self.wait_log('event="broker ready"', seconds):
             return False
@@ -137,6 +149,11 @@ class Broker:
         with open(self.log_path, "rb") as log:
             log.seek(self.log_from)
             return log.read().decode("utf-8", "replace")
+
+    def whole_log(self):
+        """The lines of all runs of it."""
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read().splitlines()
 
     def log_mark(self):
         return len(self.log())
