@@ -339,6 +339,19 @@ static void batch_settle_ended(struct broker *b, struct request *r)
     }
 }
 
+/* Its dispatch is on disk; it starts when its frontend has noted that. Otherwise, were
+ * its end lost on the way to the frontend, the next offer would look like a first one.
+ */
+static void batch_settle_dispatch(struct broker *b, struct request *r)
+{
+    if (request_is_unclaimed(r)) {
+        lease_unreserve(b, r);
+        return;
+    }
+    request_move(b, r, REQUEST_OFFERED);
+    request_tell_owner(b, r, BROKER_OUT_ASSIGNED);
+}
+
 static void batch_settle_live(struct broker *b, struct request *r,
                               const struct taken *taken)
 {
@@ -360,11 +373,7 @@ static void batch_settle_live(struct broker *b, struct request *r,
         request_leave(b, r);
         request_queue_up(b, r, false);
     } else if (r->state == REQUEST_DISPATCHING && taken->epoch == r->epoch) {
-        if (request_is_unclaimed(r)) {
-            lease_unreserve(b, r);
-        } else {
-            lease_start(b, r);
-        }
+        batch_settle_dispatch(b, r);
     }
 }
 

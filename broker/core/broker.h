@@ -235,7 +235,8 @@ struct broker_effect {
     uint32_t handle;
     uint32_t slot;
     uint32_t attempt;
-    uint32_t result; /* broker_ack_result, is_kept, retry_after_ms for REFUSED */
+    uint32_t result; /* broker_ack_result, is_kept, retry_after_ms for REFUSED,
+                        whether RESPONSE_KEPT is whole */
     uint32_t queue;  /* index for broker_queue_at */
     hf_id id;
     uint64_t epoch;

@@ -37,12 +37,7 @@ static void body_is_whole(struct broker *b, struct request *r)
     r->body_bytes = r->stream_bytes;
     r->stream_bytes = 0;
     batch_plan_whole(b, r);
-    if (request_is_strict(b, r) && r->disk != DISK_NONE && !batch_is_stored(r)) {
-        request_enter(b, r, REQUEST_COMMITTING);
-        request_arm(b, r);
-    } else {
-        request_queue_up(b, r, false);
-    }
+    request_queue_up(b, r, false);
 }
 
 void broker_on_body(struct broker *b, struct session *s, const struct broker_input *in)

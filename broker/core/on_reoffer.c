@@ -4,6 +4,7 @@
 #include "broker/core/lease.h"
 #include "broker/core/queue.h"
 #include "broker/core/request.h"
+#include "broker/core/retry.h"
 #include "broker/core/session.h"
 
 /* The client has seen part of a response that cannot go on. */
@@ -21,7 +22,8 @@ static void reoffer_response(struct broker *b, struct request *r)
         reoffer_break(b, r);
         return;
     }
-    request_tell_owner(b, r, BROKER_OUT_RESPONSE_KEPT);
+    request_tell_owner(b, r, BROKER_OUT_RESPONSE_KEPT)->result =
+        (r->bits & RESPONSE_IS_WHOLE) != 0;
     r->bits |= RESPONSE_IS_BEGUN;
 }
 
@@ -44,9 +46,6 @@ static void reoffer_unclaimed(struct broker *b, struct request *r,
 
     if (is_held || in->u.submit.responded_epoch != 0) {
         reoffer_await(b, r, in);
-    } else if (request_is_strict(b, r) && r->disk != DISK_NONE && !batch_is_stored(r)) {
-        request_move(b, r, REQUEST_COMMITTING);
-        request_arm(b, r);
     } else {
         request_leave(b, r);
         request_queue_up(b, r, false);
@@ -89,6 +88,10 @@ static void reoffer_orphan(struct broker *b, struct request *r, struct queue *q,
         batch_plan_put(b, r);
     }
     request_arm(b, r);
+    if (r->state == REQUEST_GRACE && !request_is_unrepeatable(b, r) &&
+        in->u.submit.responded_epoch == 0) {
+        retry_after_loss(b, r, false); /* it need not wait for its holder */
+    }
 }
 
 /* Already accepted: say so again. Its frontend need not wait. */

@@ -25,23 +25,30 @@ const struct request_state_row request_states[REQUEST_STATES] = {
                            TO(ENDED),
                        true, false},
     [REQUEST_DELAYED] = {"delayed",
-                         TO(READY) | TO(UNCLAIMED) | TO(RECEIVING) | TO(LEASED) |
-                             TO(ENDED),
+                         TO(READY) | TO(UNCLAIMED) | TO(RECEIVING) | TO(COMMITTING) |
+                             TO(LEASED) | TO(ENDED),
                          true, false},
     [REQUEST_UNCLAIMED] = {"unclaimed",
                            TO(READY) | TO(RECEIVING) | TO(COMMITTING) | TO(AWAITED) |
                                TO(LEASED) | TO(ENDED),
                            true, false},
-    [REQUEST_OFFERED] = {"offered", TO(READY) | TO(UNCLAIMED) | TO(LEASED) | TO(ENDED),
+    [REQUEST_OFFERED] = {"offered",
+                         TO(READY) | TO(UNCLAIMED) | TO(COMMITTING) | TO(LEASED) |
+                             TO(ENDED),
                          false, true},
     [REQUEST_DISPATCHING] = {"dispatching",
-                             TO(READY) | TO(UNCLAIMED) | TO(LEASED) | TO(ENDED), false,
-                             true},
+                             TO(READY) | TO(UNCLAIMED) | TO(COMMITTING) | TO(OFFERED) |
+                                 TO(ENDED),
+                             false, true},
     [REQUEST_LEASED] = {"leased",
                         TO(READY) | TO(DELAYED) | TO(UNCLAIMED) | TO(RECEIVING) |
-                            TO(LEASED) | TO(GRACE) | TO(ANSWERED) | TO(ENDED),
+                            TO(COMMITTING) | TO(LEASED) | TO(GRACE) | TO(ANSWERED) |
+                            TO(ENDED),
                         false, true},
-    [REQUEST_GRACE] = {"grace", TO(LEASED) | TO(ENDED), false, true},
+    [REQUEST_GRACE] = {"grace",
+                       TO(READY) | TO(UNCLAIMED) | TO(RECEIVING) | TO(COMMITTING) |
+                           TO(LEASED) | TO(ENDED),
+                       false, true},
     [REQUEST_AWAITED] = {"awaited", TO(LEASED) | TO(UNCLAIMED) | TO(ENDED), false,
                          true},
     [REQUEST_ORPHAN] = {"orphan",
@@ -280,6 +287,8 @@ void request_queue_up(struct broker *b, struct request *r, bool is_front)
         request_enter(b, r, REQUEST_UNCLAIMED);
     } else if (r->bits & REQUEST_IS_BODILESS) {
         request_ask_body(b, r);
+    } else if (request_is_strict(b, r) && r->disk != DISK_NONE && !batch_is_stored(r)) {
+        request_enter(b, r, REQUEST_COMMITTING);
     } else {
         request_enter_at(b, r, REQUEST_READY,
                          is_front || (first != NULL && r->seq < first->seq));
@@ -396,10 +405,12 @@ static hf_time request_until(const struct request *r)
     return has_until ? r->until : HF_TIME_NEVER;
 }
 
+/* The deadline limits the wait for an answer: it ends with the answer's head (FEATURES
+ * row 24; the frontend does the same). */
 static bool request_has_deadline(const struct request *r)
 {
     return r->state != REQUEST_ANSWERED && r->state != REQUEST_ORPHAN &&
-           r->state != REQUEST_ENDED;
+           r->state != REQUEST_ENDED && (r->bits & RESPONSE_IS_BEGUN) == 0;
 }
 
 void request_arm(struct broker *b, struct request *r)

@@ -45,6 +45,9 @@ static void dispatch_of_an_unrepeatable_strict_request_rides_with_its_put(void *
     bench_expect(t, "hold r1\nwrite put #1\nwrite dispatch #1 e1 W\n");
 
     bench_commit(t);
+    bench_expect(t, "assigned s1 r1 e1\n");
+
+    bench_about(t, BROKER_IN_ASSIGNED_ACK, 1, 1, EPOCH(1));
     bench_expect(t, "assign s2 r1 e1 attempt 1\n");
 }
 
@@ -62,7 +65,8 @@ static void dispatch_without_idle_credit_is_written_when_a_worker_comes(void **s
     bench_expect(t, "hold r1\nwrite put #1\nwrite dispatch #1 e1 W\n");
 
     bench_commit(t);
-    bench_expect(t, "assign s2 r1 e1 attempt 1\n");
+    bench_about(t, BROKER_IN_ASSIGNED_ACK, 1, 1, EPOCH(1));
+    bench_expect(t, "assigned s1 r1 e1\nassign s2 r1 e1 attempt 1\n");
 }
 
 static void worker_lost_while_its_dispatch_is_written_has_not_started(void **state)
@@ -82,8 +86,9 @@ static void worker_lost_while_its_dispatch_is_written_has_not_started(void **sta
     bench_credit(t, 3, 1);
     assert_true(bench_take(t));
     bench_commit(t);
+    bench_about(t, BROKER_IN_ASSIGNED_ACK, 1, 1, EPOCH(2));
     bench_expect(t, "opened s3 h1 none\nwrite dispatch #1 e2 X\n"
-                    "assign s3 r1 e2 attempt 1\n");
+                    "assigned s1 r1 e2\nassign s3 r1 e2 attempt 1\n");
 }
 
 static void

@@ -144,8 +144,10 @@ static void undispatched_post_of_a_strict_queue_is_simply_run(void **state)
     bench_submit(t, 1, 1, REOFFER);
     assert_true(bench_take(t));
     bench_commit(t);
+    bench_about(t, BROKER_IN_ASSIGNED_ACK, 1, 1, (uint64_t)2 << 32 | 1);
 
-    bench_expect(t, "write dispatch #1 e1 W\nassign s2 r1 e1 attempt 1\n");
+    bench_expect(t, "write dispatch #1 e1 W\nassigned s1 r1 e1\n"
+                    "assign s2 r1 e1 attempt 1\n");
 }
 
 static void stored_post_of_a_lazy_queue_that_was_assigned_is_not_run_again(void **state)
