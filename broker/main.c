@@ -2,15 +2,10 @@
 #include "broker/shell.h"
 
 #include "lib/base/log.h"
-#include "lib/base/text.h"
 #include "lib/io/clock.h"
-#include "lib/io/flags.h"
+#include "lib/io/program.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 
 static const struct hf_flag flags_table[] = {
     {"listen", "ADDRESS", NULL, "Link address: tcp://HOST:PORT or ipc://PATH.", true},
@@ -60,62 +55,30 @@ static const struct hf_program program = {
 
 static struct br broker;
 
-static bool number(const struct hf_flags *flags, const char *name, uint32_t *out)
-{
-    uint64_t value = 0;
-
-    if (hf_text_parse_u64(hf_slice_of_cstr(hf_flags_get(flags, name)), 16000000,
-                          &value) != HF_OK ||
-        value == 0) {
-        (void)fprintf(stderr, "holdfast-broker: --%s: expected 1 to 16000000\n", name);
-        return false;
-    }
-    *out = (uint32_t)value;
-    return true;
-}
-
-static bool duration(const struct hf_flags *flags, const char *name, int64_t *out)
-{
-    if (hf_text_parse_duration_ms(hf_slice_of_cstr(hf_flags_get(flags, name)), out) !=
-        HF_OK) {
-        (void)fprintf(stderr,
-                      "holdfast-broker: --%s: expected a duration such as 30s\n", name);
-        return false;
-    }
-    return true;
-}
-
-static bool size(const struct hf_flags *flags, const char *name, uint64_t *out)
-{
-    if (hf_text_parse_bytes(hf_slice_of_cstr(hf_flags_get(flags, name)), out) !=
-        HF_OK) {
-        (void)fprintf(stderr, "holdfast-broker: --%s: expected bytes such as 64MiB\n",
-                      name);
-        return false;
-    }
-    return true;
-}
+/* Counts beyond this would not fit into memory anyway. */
+#define COUNT_MAX 16000000u
 
 static bool read_limits(const struct hf_flags *flags, struct br_options *o)
 {
+    struct broker_config *core = &o->core;
     int64_t grace_ms = 0;
 
-    if (!number(flags, "requests-max", &o->core.requests_max) ||
-        !number(flags, "in-flight-max", &o->core.in_flight_max) ||
-        !number(flags, "queues-max", &o->core.queues_max) ||
-        !number(flags, "sessions-max", &o->core.sessions_max) ||
-        !number(flags, "handles-max", &o->core.handles_max) ||
-        !number(flags, "principals-max", &o->core.principals_max) ||
-        !duration(flags, "lease", &o->core.lease_ms) ||
-        !duration(flags, "lease-grace", &o->core.lease_grace_ms) ||
-        !duration(flags, "broker-grace", &o->core.broker_grace_ms) ||
-        !duration(flags, "token-grace", &grace_ms) ||
-        !duration(flags, "drain", &o->drain_ms) ||
-        !size(flags, "map-size", &o->map_bytes) ||
-        !size(flags, "disk-reserve", &o->disk_reserve_bytes)) {
+    if (!hf_program_count(flags, "requests-max", COUNT_MAX, &core->requests_max) ||
+        !hf_program_count(flags, "in-flight-max", COUNT_MAX, &core->in_flight_max) ||
+        !hf_program_count(flags, "queues-max", COUNT_MAX, &core->queues_max) ||
+        !hf_program_count(flags, "sessions-max", COUNT_MAX, &core->sessions_max) ||
+        !hf_program_count(flags, "handles-max", COUNT_MAX, &core->handles_max) ||
+        !hf_program_count(flags, "principals-max", COUNT_MAX, &core->principals_max) ||
+        !hf_program_duration(flags, "lease", &core->lease_ms) ||
+        !hf_program_duration(flags, "lease-grace", &core->lease_grace_ms) ||
+        !hf_program_duration(flags, "broker-grace", &core->broker_grace_ms) ||
+        !hf_program_duration(flags, "token-grace", &grace_ms) ||
+        !hf_program_duration(flags, "drain", &o->drain_ms) ||
+        !hf_program_bytes(flags, "map-size", &o->map_bytes) ||
+        !hf_program_bytes(flags, "disk-reserve", &o->disk_reserve_bytes)) {
         return false;
     }
-    o->core.drop_delay_ms = 50;
+    core->drop_delay_ms = 50;
     o->token_grace_s = grace_ms / 1000;
     return true;
 }
@@ -126,14 +89,13 @@ static bool read_options(const struct hf_flags *flags, struct br_options *o)
     o->directory = hf_flags_get(flags, "store");
     o->admin = hf_flags_get(flags, "admin");
     o->is_unsynced = hf_flags_has(flags, "unsynced");
-    while (o->listen_count < BR_LISTENERS_MAX &&
-           hf_flags_at(flags, "listen", o->listen_count) != NULL) {
-        o->listen[o->listen_count] = hf_flags_at(flags, "listen", o->listen_count);
-        o->listen_count++;
+    if (!hf_program_list(flags, "listen", o->listen, BR_LISTENERS_MAX,
+                         &o->listen_count)) {
+        return false;
     }
     if (o->directory == NULL || o->listen_count == 0) {
-        (void)fprintf(stderr, "holdfast-broker: --store and --listen are needed; "
-                              "see holdfast-broker --help\n");
+        (void)hf_program_complain(flags, "--store and --listen are needed; see --help",
+                                  NULL);
         return false;
     }
     return read_limits(flags, o);
@@ -142,33 +104,24 @@ static bool read_options(const struct hf_flags *flags, struct br_options *o)
 static bool read_credentials(const struct hf_flags *flags,
                              struct hf_credentials *credentials)
 {
-    const char *fd = hf_flags_get(flags, "package-fd");
-    const char *error = "";
-    uint64_t number_of = 0;
-    hf_err err = HF_OK;
+    const char *error = "key, token, anchor and cluster are all needed";
+    const char *path = NULL;
 
     hf_credentials_init(credentials);
-    if (fd != NULL) {
-        err = hf_text_parse_u64(hf_slice_of_cstr(fd), 1023, &number_of);
-        if (err == HF_OK) {
-            err = hf_credentials_read_fd(credentials, (int)number_of, &error);
+    if (!hf_program_package(flags, credentials)) {
+        return false;
+    }
+    for (size_t i = 0; (path = hf_flags_at(flags, "credentials", i)) != NULL; i++) {
+        if (hf_credentials_read(credentials, path, &error) != HF_OK) {
+            (void)hf_program_complain(flags, error, path);
+            return false;
         }
     }
-    for (size_t i = 0; err == HF_OK && hf_flags_at(flags, "credentials", i) != NULL;
-         i++) {
-        err = hf_credentials_read(credentials, hf_flags_at(flags, "credentials", i),
-                                  &error);
+    if (!hf_credentials_is_complete(credentials)) {
+        (void)hf_program_complain(flags, error, "credentials");
+        return false;
     }
-    if (err == HF_OK &&
-        (credentials->secret == NULL || hf_buf_bytes(&credentials->token) == 0 ||
-         credentials->anchors_count == 0 || credentials->cluster[0] == '\0')) {
-        error = "key, token, anchor and cluster are all needed";
-        err = HF_ERR_INVALID;
-    }
-    if (err != HF_OK) {
-        (void)fprintf(stderr, "holdfast-broker: credentials: %s\n", error);
-    }
-    return err == HF_OK;
+    return true;
 }
 
 static void stop_now(void *context)
@@ -225,31 +178,14 @@ static int run(struct br *br)
 int main(int argc, char **argv)
 {
     static struct hf_flags flags;
-    struct hf_buf text;
+    int status = hf_program_start(&program, argc, argv, &flags);
 
-    if (hf_flags_parse(&program, argc, argv, &flags) != HF_OK) {
-        (void)fprintf(stderr, "holdfast-broker: %s\n", flags.error);
-        return 2;
+    if (status != HF_PROGRAM_GOES_ON) {
+        return status;
     }
-    if (flags.is_help_wanted || flags.is_man_wanted) {
-        hf_buf_init(&text, 1 << 20);
-        if ((flags.is_help_wanted ? hf_flags_render_help(&program, &text)
-                                  : hf_flags_render_man(&program, &text)) == HF_OK) {
-            (void)fwrite(hf_buf_slice(&text).data, 1, hf_buf_bytes(&text), stdout);
-        }
-        hf_buf_fini(&text);
-        return 0;
-    }
-    (void)prctl(PR_SET_DUMPABLE, 0); /* SECURITY.md 4.4: the key must not be read out */
-    hf_log_setup("broker",
-                 strcmp(hf_flags_get(&flags, "log-format"), "json") == 0
-                     ? HF_LOG_JSON
-                     : HF_LOG_LOGFMT,
-                 HF_LOG_INFO);
-    hf_log_sink(NULL, NULL, hf_clock_now);
     if (hf_token_init() != HF_OK || !read_options(&flags, &broker.options) ||
         !read_credentials(&flags, &broker.credentials)) {
-        return 2;
+        return HF_PROGRAM_MISUSED;
     }
     return run(&broker);
 }

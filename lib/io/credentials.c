@@ -108,6 +108,12 @@ static hf_err take_line(struct hf_credentials *credentials, hf_slice line,
     return line.bytes == 0 || line.data[0] == '#' ? HF_OK : HF_ERR_INVALID;
 }
 
+bool hf_credentials_is_complete(const struct hf_credentials *credentials)
+{
+    return credentials->secret != NULL && hf_buf_bytes(&credentials->token) > 0 &&
+           credentials->anchors_count > 0 && credentials->cluster[0] != '\0';
+}
+
 hf_err hf_credentials_parse(struct hf_credentials *credentials, hf_slice text,
                             const char **error)
 {

@@ -29,6 +29,8 @@ struct hf_credentials {
 void hf_credentials_init(struct hf_credentials *credentials);
 /* Wipes the key. */
 void hf_credentials_fini(struct hf_credentials *credentials);
+/* Whether key, token, anchor and cluster are all there. */
+bool hf_credentials_is_complete(const struct hf_credentials *credentials);
 /* Adds the lines of `text` to what is there; a later key or token replaces. INVALID
  * with `error` (static text that names the line's part) for anything that is not such a
  * line. */

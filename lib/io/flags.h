@@ -19,7 +19,8 @@ struct hf_program {
     const char *description; /* paragraphs separated by a blank line */
     const struct hf_flag *flags;
     size_t flags_count;
-    int section; /* of the manual: 1 or 8 */
+    int section;          /* of the manual: 1 or 8 */
+    bool takes_arguments; /* what is no flag; heard by hf_program_start */
 };
 
 #define HF_FLAGS_VALUES_MAX    256
