@@ -74,8 +74,9 @@ static void poll_state(struct ct *ct)
 
         rows += stat->queues_count + stat->sessions_count;
     }
-    ct->stat_due =
-        hf_time_add_ms(now, rows > CT_STAT_SLOW_ROWS ? CT_STAT_SLOW_MS : CT_STAT_MS);
+    ct->stat_due = hf_time_add_ms(now, rows > CT_STAT_SLOW_ROWS   ? CT_STAT_SLOW_MS
+                                       : rows > CT_STAT_MANY_ROWS ? CT_STAT_MANY_MS
+                                                                  : CT_STAT_MS);
     ct_uplinks_ask(ct);
 }
 

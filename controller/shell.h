@@ -23,7 +23,9 @@
 #include "lib/wire/messages.h"
 
 #define CT_TICK_MS         50
-#define CT_STAT_MS         250
+#define CT_STAT_MS         100 /* a status is at most this old */
+#define CT_STAT_MANY_MS    250
+#define CT_STAT_MANY_ROWS  200
 #define CT_STAT_SLOW_MS    2000 /* when there are many rows */
 #define CT_STAT_SLOW_ROWS  2000
 #define CT_MINT_TIMEOUT_MS 2000
