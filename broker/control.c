@@ -112,6 +112,7 @@ static void subscribe(struct br *br, uint32_t session, const struct hf_record *r
         return;
     }
     br->sessions[session].is_subscribed = true;
+    br->sessions[session].snapshot = message.have_sequence;
     br->sessions[session].snapshot = message.have_sequence; /* in force since before */
     if (br_snapshot_sequence(br) > message.have_sequence) {
         br_send_snapshot(br, session);
