@@ -1,10 +1,9 @@
 #include "worker/app_credentials.h"
 
-#include "lib/base/text.h"
 #include "lib/io/file.h"
+#include "lib/io/program.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static int complain(const char *text)
 {
@@ -54,29 +53,12 @@ static bool read_anchor(struct hf_credentials *credentials, const char *path)
     return is_good;
 }
 
-static bool read_package(struct hf_credentials *credentials, const char *number)
-{
-    uint64_t fd = 0;
-    const char *error = "not a number";
-
-    if (number == NULL) {
-        return true;
-    }
-    if (hf_text_parse_u64(hf_slice_of_cstr(number), 1023, &fd) == HF_OK &&
-        hf_credentials_read_fd(credentials, (int)fd, &error) == HF_OK) {
-        (void)close((int)fd);
-        return true;
-    }
-    fprintf(stderr, "holdfast-worker: --package-fd %s: %s\n", number, error);
-    return false;
-}
-
 bool wk_credentials_read(const struct hf_flags *flags,
                          struct hf_credentials *credentials)
 {
     const char *cluster = hf_flags_get(flags, "cluster");
 
-    if (!read_package(credentials, hf_flags_get(flags, "package-fd")) ||
+    if (!hf_program_package(flags, credentials) ||
         !read_lines(credentials, hf_flags_get(flags, "key")) ||
         !read_lines(credentials, hf_flags_get(flags, "token")) ||
         !read_anchor(credentials, hf_flags_get(flags, "anchor"))) {

@@ -5,16 +5,13 @@
 #include "worker/module.h"
 #include "worker/shell.h"
 
-#include "lib/base/text.h"
 #include "lib/io/admin.h"
-#include "lib/io/clock.h"
-#include "lib/io/flags.h"
+#include "lib/io/program.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <unistd.h>
@@ -69,6 +66,7 @@ static const struct hf_program program = {
     .flags = flags_table,
     .flags_count = sizeof flags_table / sizeof flags_table[0],
     .section = 8,
+    .takes_arguments = true, /* the app's command */
 };
 
 #define ENVIRONMENT_MAX 64
@@ -83,7 +81,7 @@ struct daemon {
     struct wk_app_config app_config;
     struct hf_admin *admin;
     struct hf_signal *signals[2];
-    uint64_t concurrency;
+    uint32_t concurrency;
     int64_t upstream_timeout_ms;
     const char *brokers[WK_BROKERS_MAX];
     size_t brokers_count;
@@ -182,27 +180,9 @@ static bool prepare_app(struct daemon *d)
     return true;
 }
 
-static bool read_numbers(struct daemon *d)
-{
-    if (hf_text_parse_u64(hf_slice_of_cstr(hf_flags_get(&d->flags, "concurrency")),
-                          65535, &d->concurrency) != HF_OK ||
-        d->concurrency == 0) {
-        (void)complain("--concurrency: expected 1 to 65535");
-        return false;
-    }
-    if (hf_text_parse_duration_ms(
-            hf_slice_of_cstr(hf_flags_get(&d->flags, "upstream-timeout")),
-            &d->upstream_timeout_ms) != HF_OK) {
-        (void)complain("--upstream-timeout: expected a duration such as 30s");
-        return false;
-    }
-    return true;
-}
-
 static bool read_flags(struct daemon *d)
 {
     bool has_module = hf_flags_has(&d->flags, "module");
-    const char *broker;
 
     if (has_module == hf_flags_has(&d->flags, "upstream")) {
         (void)complain("give either --module NAME or --upstream URL (see --help)");
@@ -212,18 +192,18 @@ static bool read_flags(struct daemon *d)
         (void)complain("--command goes with --upstream, not with --module");
         return false;
     }
-    for (size_t i = 0; (broker = hf_flags_at(&d->flags, "broker", i)) != NULL; i++) {
-        if (i == WK_BROKERS_MAX) {
-            (void)complain("--broker: at most 16");
-            return false;
-        }
-        d->brokers[d->brokers_count++] = broker;
+    if (!hf_program_list(&d->flags, "broker", d->brokers, WK_BROKERS_MAX,
+                         &d->brokers_count)) {
+        return false;
     }
     if (d->brokers_count == 0 || !hf_flags_has(&d->flags, "queue")) {
         (void)complain("give --broker ADDRESS and --queue NAME (see --help)");
         return false;
     }
-    return read_numbers(d) && (has_module || prepare_app(d));
+    return hf_program_count(&d->flags, "concurrency", 65535, &d->concurrency) &&
+           hf_program_duration(&d->flags, "upstream-timeout",
+                               &d->upstream_timeout_ms) &&
+           (has_module || prepare_app(d));
 }
 
 static void on_refused(void *ctx)
@@ -263,7 +243,7 @@ static bool open_handler(struct daemon *d, struct hf_worker_options *options,
                          struct wk_setup *setup)
 {
     struct wk_bridge_config config = {.upstream = d->upstream,
-                                      .concurrency = (uint32_t)d->concurrency,
+                                      .concurrency = d->concurrency,
                                       .timeout_ms = d->upstream_timeout_ms,
                                       .on_refused = on_refused,
                                       .ctx = d};
@@ -295,7 +275,7 @@ static enum hf_status open_worker(struct daemon *d)
         .brokers_count = d->brokers_count,
         .token_file = hf_flags_get(&d->flags, "token"),
         .name = hf_flags_get(&d->flags, "name"),
-        .concurrency = (uint32_t)d->concurrency,
+        .concurrency = d->concurrency,
     };
     struct wk_setup setup = {.options = &options, .credentials = &d->credentials};
     const char *queue;
@@ -486,43 +466,21 @@ static int serve(struct daemon *d)
     return 0;
 }
 
-static void print_text(hf_err (*render)(const struct hf_program *, struct hf_buf *))
-{
-    struct hf_buf text;
-
-    hf_buf_init(&text, 1u << 20);
-    if (render(&program, &text) == HF_OK) {
-        hf_slice slice = hf_buf_slice(&text);
-
-        (void)fwrite(slice.data, 1, slice.bytes, stdout);
-    }
-    hf_buf_fini(&text);
-}
-
 int main(int argc, char **argv)
 {
     static struct daemon d;
-    int code = 2;
+    int code = HF_PROGRAM_GOES_ON;
 
     if (argc > 1 && strcmp(argv[1], WK_APP_EXEC) == 0) {
         return wk_app_exec(argc, argv);
     }
     split_command(argc, argv);
-    if (hf_flags_parse(&program, argc, argv, &d.flags) != HF_OK) {
-        return complain(d.flags.error);
+    code = hf_program_start(&program, argc, argv, &d.flags);
+    if (code != HF_PROGRAM_GOES_ON) {
+        return code;
     }
-    if (d.flags.is_help_wanted || d.flags.is_man_wanted) {
-        print_text(d.flags.is_man_wanted ? hf_flags_render_man : hf_flags_render_help);
-        return 0;
-    }
-
-    bool is_json = strcmp(hf_flags_get(&d.flags, "log-format"), "json") == 0;
-
-    hf_log_setup("worker", is_json ? HF_LOG_JSON : HF_LOG_LOGFMT, HF_LOG_INFO);
-    hf_log_sink(NULL, NULL, hf_clock_now);
+    code = HF_PROGRAM_MISUSED;
     hf_credentials_init(&d.credentials);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)prctl(PR_SET_DUMPABLE, 0);
     if (hf_token_init() == HF_OK && read_flags(&d) &&
         wk_credentials_read(&d.flags, &d.credentials)) {
         code = serve(&d);
