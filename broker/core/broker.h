@@ -349,7 +349,7 @@ struct broker_request_view broker_request_at(const struct broker *broker,
 uint32_t broker_slot_of(const struct broker *broker, hf_id id); /* 0 = unknown */
 /* Whether the slot still belongs to that request: cheaper than asking for its slot. */
 bool broker_slot_has(const struct broker *broker, uint32_t slot, hf_id id);
-uint32_t broker_queues_count(const struct broker *broker);      /* indexes 1..count */
+uint32_t broker_queues_count(const struct broker *broker); /* indexes 1..count */
 bool broker_queue_at(const struct broker *broker, uint32_t index,
                      struct broker_queue_view *out); /* false: a free index */
 uint32_t broker_queue_find(const struct broker *broker,
