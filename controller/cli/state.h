@@ -7,7 +7,7 @@
 
 #define CLI_PATH_BYTES   3072
 #define CLI_STATE_PARENT "var"
-#define CLI_RUN_FILE     "run" /* in the state directory: the path of the run directory */
+#define CLI_RUN_FILE     "run" /* in the state directory: where the run directory is */
 
 /* The directory of --state, or the only one below ./var. Prints why there is none. */
 bool cli_state_find(const struct hf_flags *flags, char out[CLI_PATH_BYTES]);

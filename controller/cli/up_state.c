@@ -21,7 +21,7 @@
 #define LEFTOVERS_MAX    64
 #define RUN_PARENT       "/run/holdfast"
 #define PROCESSES_FILE   "processes"
-#define SOCKET_ROOM      70 /* the longest name below the run directory, with its slash */
+#define SOCKET_ROOM      70 /* longest name below the run directory, with its slash */
 
 static bool make_directories(struct up *up)
 {

@@ -58,6 +58,7 @@ struct hf_shape {
 #define HF_COUNTED(class, member, shape)                                               \
     {HF_PLACE(class, member), .count_at = offsetof(plain, member##_count),             \
      .packed_count_at = offsetof(packed, n_##member), .element = (shape)},
+#define HF_NESTED(member, shape)     {HF_PLACE(ONE, member), .element = (shape)},
 #define HF_ROW_U32(member)           HF_NUMBER4(member, 0, UINT32_MAX, UINT32_MAX)
 #define HF_ROW_I32(member)           HF_ROW_U32(member)
 #define HF_ROW_HANDLE(member)        HF_NUMBER4(member, 1, UINT32_MAX, UINT32_MAX)
@@ -83,7 +84,7 @@ struct hf_shape {
 #define HF_ROW_SLICE(member)         HF_SIMPLE(SLICE, member, 1)
 #define HF_ROW_IDS(member)           HF_SIMPLE(SLICE, member, HF_ID_BYTES)
 #define HF_ROW_SLICES(member)        HF_COUNTED(SLICES, member, NULL)
-#define HF_ROW_BROKER(member)        {HF_PLACE(ONE, member), .element = shape_broker_stat},
+#define HF_ROW_BROKER(member)        HF_NESTED(member, shape_broker_stat)
 #define HF_ROW(kind, member)         HF_ROW_##kind(member)
 #define HF_ROW_LIST(element, member) HF_COUNTED(LIST, member, shape_##element)
 
