@@ -95,7 +95,7 @@ struct hf_link {
     _Atomic bool has_failed;   /* the handshake was refused: charge the source */
     int64_t deadline_us;       /* of the handshake */
     _Atomic int64_t finish_us; /* INT64_MAX, or when link_finish gives up */
-    enum hf_link_end finish_end;
+    _Atomic enum hf_link_end finish_end; /* the last word counts */
     uint32_t retry_after_ms; /* the peer rejected us */
     const char *detail;      /* why the handshake failed, for on_failed */
     void *user;
