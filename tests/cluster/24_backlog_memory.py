@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Requests that are on disk leave the broker's memory: 100,000 of 1 KiB take no more than
 the cache of payloads and 300 B each (PERFORMANCE.md 6.1); tests/bench/big_backlog.py does
-the same with 1,000,000. Bodies come back
-from the disk as they were.
+the same with 1,000,000. Bodies come back from the disk as they were.
 """
 import os
 import sys
