@@ -160,6 +160,7 @@ static void every_page_gets_a_verdict_it_allows(void **state)
 
     (void)state;
     if (page_root() == NULL) {
+        print_message("skipped: 1 vector folder missing: http11probe\n");
         skip();
     }
     (void)snprintf(directory, sizeof directory, "%s/http11probe", page_root());
