@@ -8,7 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 #include "lib/io/clock.h"
-#include "lib/io/flags.h"
+#include "lib/io/program.h"
 #include "lib/wire/messages.h"
 
 #include <errno.h>
@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -435,28 +434,11 @@ static int run(const struct hf_flags *flags)
 int main(int argc, char **argv)
 {
     static struct hf_flags flags;
-    struct hf_buf text;
+    int status = hf_program_start(&program, argc, argv, &flags);
 
-    if (hf_flags_parse(&program, argc, argv, &flags) != HF_OK) {
-        (void)fprintf(stderr, "holdfast-spawner: %s\n", flags.error);
-        return 2;
+    if (status != HF_PROGRAM_GOES_ON) {
+        return status;
     }
-    if (flags.is_help_wanted || flags.is_man_wanted) {
-        hf_buf_init(&text, 1 << 20);
-        if ((flags.is_help_wanted ? hf_flags_render_help(&program, &text)
-                                  : hf_flags_render_man(&program, &text)) == HF_OK) {
-            (void)fwrite(hf_buf_slice(&text).data, 1, hf_buf_bytes(&text), stdout);
-        }
-        hf_buf_fini(&text);
-        return 0;
-    }
-    (void)prctl(PR_SET_DUMPABLE, 0);
     (void)umask(077);
-    hf_log_setup("spawner",
-                 strcmp(hf_flags_get(&flags, "log-format"), "json") == 0
-                     ? HF_LOG_JSON
-                     : HF_LOG_LOGFMT,
-                 HF_LOG_INFO);
-    hf_log_sink(NULL, NULL, hf_clock_now);
     return run(&flags);
 }
