@@ -2,7 +2,9 @@
  *
  * The map stores only pointers; the caller's callback says what key an element has.
  * Capacity is fixed at start (a power of two >= 2 * count_max), so a step never
- * allocates and never rehashes. Iteration order must not reach any effect. */
+ * allocates and never rehashes. A map for millions mostly holds hundreds, and its slots
+ * would be a cache miss each: the first ones go to a near table of HF_MAP_NEAR_SLOTS,
+ * the others to the far one. Iteration order must not reach any effect. */
 #ifndef HF_BASE_MAP_H
 #define HF_BASE_MAP_H
 
@@ -12,9 +14,17 @@
 
 typedef hf_slice (*hf_map_key_fn)(const void *element);
 
-struct hf_map {
+#define HF_MAP_NEAR_SLOTS 4096
+
+struct hf_map_table {
     void **slots;
-    size_t slots_count; /* power of two */
+    size_t slots_count; /* power of two; 0: no such table */
+    size_t count;       /* at most half of them */
+};
+
+struct hf_map {
+    struct hf_map_table near;
+    struct hf_map_table far;
     size_t count;
     size_t count_max;
     hf_map_key_fn key_of;

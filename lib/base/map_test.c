@@ -129,6 +129,34 @@ static void any_mix_of_puts_and_removes_keeps_all_others_reachable(void **state)
     hf_map_fini(&map);
 }
 
+static void
+more_elements_than_the_near_table_takes_are_kept_and_leave_again(void **state)
+{
+    (void)state;
+    static struct entry entries[3 * HF_MAP_NEAR_SLOTS];
+    const uint32_t count = sizeof entries / sizeof entries[0];
+    struct hf_map map;
+
+    assert_int_equal(hf_map_init(&map, count, 5, number_of), HF_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        entries[i].number = i;
+        assert_int_equal(hf_map_put(&map, &entries[i]), HF_OK);
+        assert_int_equal(hf_map_put(&map, &entries[i]), HF_ERR_EXISTS);
+    }
+    assert_int_equal(hf_map_put(&map, &(struct entry){.number = count}), HF_ERR_FULL);
+    assert_int_equal(walk(&map), count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct entry *entry = &entries[i % 2 == 0 ? i : count - i];
+
+        assert_ptr_equal(hf_map_get(&map, number_of(entry)), entry);
+        assert_ptr_equal(hf_map_remove(&map, number_of(entry)), entry);
+        assert_null(hf_map_get(&map, number_of(entry)));
+    }
+    assert_int_equal(walk(&map), 0);
+    hf_map_fini(&map);
+}
+
 static void hash_depends_on_each_byte_the_length_and_the_seed(void **state)
 {
     (void)state;
@@ -191,6 +219,8 @@ int main(void)
         cmocka_unit_test(taken_key_and_full_map_are_refused),
         cmocka_unit_test(removed_element_is_returned_once),
         cmocka_unit_test(any_mix_of_puts_and_removes_keeps_all_others_reachable),
+        cmocka_unit_test(
+            more_elements_than_the_near_table_takes_are_kept_and_leave_again),
         cmocka_unit_test(hash_depends_on_each_byte_the_length_and_the_seed),
         cmocka_unit_test(one_bit_of_input_changes_half_of_the_output_bits),
         cmocka_unit_test(low_bits_of_consecutive_numbers_are_spread_evenly),
