@@ -1,6 +1,5 @@
 #include "lib/http/write.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,6 +123,38 @@ static enum hf_http_framing framing_of(const struct hf_http_asker *asker,
     return asker->version_minor == 0 ? HF_HTTP_FRAMING_CLOSE : HF_HTTP_FRAMING_CHUNKED;
 }
 
+/* Every response has one or two numbers: printf would cost more than all the rest of
+ * it.
+ */
+static hf_err append_number(struct hf_buf *out, uint64_t number)
+{
+    uint8_t digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return hf_buf_append(out, hf_slice_of(digits + at, sizeof digits - at));
+}
+
+static hf_err append_content_length(struct hf_buf *out, uint64_t bytes)
+{
+    hf_err err = hf_buf_append(out, HF_SLICE("Content-Length: "));
+
+    err = err == HF_OK ? append_number(out, bytes) : err;
+    return err == HF_OK ? hf_buf_append(out, HF_SLICE("\r\n")) : err;
+}
+
+static hf_err append_status(struct hf_buf *out, int status)
+{
+    hf_err err = hf_buf_append(out, HF_SLICE("HTTP/1.1 "));
+
+    err = err == HF_OK ? append_number(out, (uint64_t)status) : err;
+    err = err == HF_OK ? hf_buf_append_byte(out, ' ') : err;
+    return err == HF_OK ? hf_buf_append_cstr(out, hf_http_phrase(status)) : err;
+}
+
 /* Content-Length is stated for a HEAD answer too when it is known; never for 204. */
 static hf_err append_length(struct hf_buf *out,
                             const struct hf_http_response_head *head,
@@ -138,7 +169,7 @@ static hf_err append_length(struct hf_buf *out,
         (framing == HF_HTTP_FRAMING_NONE && head->length != HF_HTTP_LENGTH_KNOWN)) {
         return HF_OK;
     }
-    return hf_buf_printf(out, "Content-Length: %" PRIu64 "\r\n", bytes);
+    return append_content_length(out, bytes);
 }
 
 static hf_err append_connection(struct hf_buf *out, const struct hf_http_asker *asker,
@@ -165,8 +196,8 @@ hf_err hf_http_write_response(struct hf_buf *out, const struct hf_http_asker *as
     framed->is_close =
         !asker->is_keep_alive || framed->framing == HF_HTTP_FRAMING_CLOSE;
     /* We speak 1.1 to everybody, as RFC 9110 2.5 asks; framing follows the asker. */
-    err = hf_buf_printf(out, "HTTP/1.1 %d %s\r\nDate: ", head->status,
-                        hf_http_phrase(head->status));
+    err = append_status(out, head->status);
+    err = err == HF_OK ? hf_buf_append(out, HF_SLICE("\r\nDate: ")) : err;
     err = err == HF_OK ? hf_buf_append(out, head->date) : err;
     err = err == HF_OK ? hf_buf_append_cstr(out, "\r\nServer: holdfast\r\n") : err;
     err = err == HF_OK ? hf_buf_append(out, head->fields) : err;
@@ -193,7 +224,7 @@ hf_err hf_http_write_request(struct hf_buf *out, hf_slice method, hf_slice targe
         err = hf_buf_append(out, parts[i]);
     }
     if (err == HF_OK && rest->length == HF_HTTP_LENGTH_KNOWN) {
-        err = hf_buf_printf(out, "Content-Length: %" PRIu64 "\r\n", rest->body_bytes);
+        err = append_content_length(out, rest->body_bytes);
     }
     return err == HF_OK ? hf_buf_append_cstr(out, "\r\n") : err;
 }
