@@ -4,7 +4,10 @@
 #include "lib/io/clock.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define POSTS_MAX 65536
 
@@ -20,10 +23,15 @@ struct hf_timer {
     void *ctx;
 };
 
+/* An event descriptor of our own, because in libuv 1.44 the loop spins until the thread
+ * that called uv_async_send has run on; with as many processes as processors that
+ * thread often waits for the loop's processor. */
 struct hf_wake {
-    uv_async_t uv;
+    uv_poll_t uv;
     hf_loop_fn fn;
     void *ctx;
+    int fd;
+    _Atomic bool is_signalled; /* the descriptor is, or will be, readable */
 };
 
 struct hf_signal {
@@ -73,9 +81,14 @@ hf_err loop_error(int uv_result)
     }
 }
 
+static const char wake_mark; /* `data` of the handles that own a descriptor */
+
 /* Every handle here is the first member of what was allocated for it. */
 static void free_handle(uv_handle_t *handle)
 {
+    if (handle->data == &wake_mark) {
+        (void)close(((struct hf_wake *)handle)->fd);
+    }
     free(handle);
 }
 
@@ -297,10 +310,17 @@ void hf_timer_close(struct hf_timer *timer)
     close_handle(timer);
 }
 
-static void on_wake(uv_async_t *uv)
+/* The mark is taken back after the read: whoever signals in between finds it set, and
+ * what it signals for is seen by the call that follows. */
+static void on_wake(uv_poll_t *uv, int status, int events)
 {
     struct hf_wake *wake = (struct hf_wake *)uv;
+    uint64_t count;
 
+    (void)status;
+    (void)events;
+    (void)!read(wake->fd, &count, sizeof count);
+    atomic_store(&wake->is_signalled, false);
     wake->fn(wake->ctx);
 }
 
@@ -315,12 +335,25 @@ hf_err hf_wake_open(struct hf_loop *loop, hf_loop_fn fn, void *ctx,
     }
     wake->fn = fn;
     wake->ctx = ctx;
-    return started(uv_async_init(&loop->uv, &wake->uv, on_wake), wake, out);
+    wake->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake->fd < 0) {
+        free(wake);
+        return HF_ERR_FULL;
+    }
+    hf_check(uv_poll_init(&loop->uv, &wake->uv, wake->fd) == 0);
+    wake->uv.data = (void *)(uintptr_t)&wake_mark;
+    hf_check(uv_poll_start(&wake->uv, UV_READABLE, on_wake) == 0);
+    *out = wake;
+    return HF_OK;
 }
 
 void hf_wake_signal(struct hf_wake *wake)
 {
-    uv_async_send(&wake->uv);
+    const uint64_t one = 1;
+
+    if (!atomic_exchange(&wake->is_signalled, true)) {
+        (void)!write(wake->fd, &one, sizeof one);
+    }
 }
 
 void hf_wake_close(struct hf_wake *wake)
