@@ -6,8 +6,13 @@
 
 #include <string.h>
 
-static void mark_dirty(struct br *br, uint32_t session)
+/* A worker has done its part when it hears that its response has arrived: that may wait
+ * for the next assignment. */
+static void mark_dirty(struct br *br, uint32_t session, const struct hf_record *record)
 {
+    if (record->type != HF_RECORD_RESPOND_ACK) {
+        br->sessions[session].is_urgent = true;
+    }
     if (!br->sessions[session].is_dirty) {
         br->sessions[session].is_dirty = true;
         br->dirty[br->dirty_count++] = session;
@@ -22,7 +27,7 @@ static bool send_with(struct br *br, uint32_t session, const struct hf_record *r
     if (session == 0 || s->link == NULL || send(s->link, record) != HF_OK) {
         return false;
     }
-    mark_dirty(br, session);
+    mark_dirty(br, session, record);
     return true;
 }
 

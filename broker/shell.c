@@ -51,8 +51,13 @@ void br_lock(struct br *br)
     pthread_mutex_lock(&br->lock);
 }
 
-/* Takes up to BR_FLUSH_MAX links off the dirty list, with references. */
-static uint32_t take_dirty(struct br *br, struct hf_link **links)
+struct flush {
+    struct hf_link *link; /* a reference */
+    bool is_urgent;
+};
+
+/* Takes up to BR_FLUSH_MAX links off the dirty list. */
+static uint32_t take_dirty(struct br *br, struct flush *flushes)
 {
     uint32_t count = 0;
 
@@ -60,16 +65,17 @@ static uint32_t take_dirty(struct br *br, struct hf_link **links)
         struct br_session *s = &br->sessions[br->dirty[--br->dirty_count]];
 
         if (s->link != NULL && s->is_dirty) {
-            links[count++] = hf_link_ref(s->link);
+            flushes[count++] = (struct flush){hf_link_ref(s->link), s->is_urgent};
         }
         s->is_dirty = false;
+        s->is_urgent = false;
     }
     return count;
 }
 
 void br_unlock(struct br *br)
 {
-    struct hf_link *links[BR_FLUSH_MAX];
+    struct flush flushes[BR_FLUSH_MAX];
     bool is_more = false;
 
     if (broker_batch_due(br->core).us < br->commit_at.us) {
@@ -81,13 +87,17 @@ void br_unlock(struct br *br)
         br->tick_at = HF_TIME_ZERO;
     }
     do {
-        uint32_t count = take_dirty(br, links);
+        uint32_t count = take_dirty(br, flushes);
 
         is_more = br->dirty_count > 0;
         pthread_mutex_unlock(&br->lock);
         for (uint32_t i = 0; i < count; i++) {
-            hf_link_flush(links[i]);
-            hf_link_unref(links[i]);
+            if (flushes[i].is_urgent) {
+                hf_link_flush(flushes[i].link);
+            } else {
+                hf_link_flush_soon(flushes[i].link);
+            }
+            hf_link_unref(flushes[i].link);
         }
         if (is_more) {
             pthread_mutex_lock(&br->lock);

@@ -10,9 +10,10 @@
  *   configure.c policy, routing snapshot, revocation list, tokens (the loop's thread)
  *   inspect.c   statistics, queued ids
  *
- * Locking. `lock` guards the core, the slots and the session table. Under it nothing waits
- * and nothing does I/O: records are appended to links, which are flushed after unlocking
- * (br_unlock). Everything marked "loop" belongs to the loop's thread alone. */
+ * Locking. `lock` guards the core, the slots and the session table. Under it nothing
+ * waits and nothing does I/O: records are appended to links, which are flushed after
+ * unlocking (br_unlock). Everything marked "loop" belongs to the loop's thread alone.
+ */
 #ifndef HF_BROKER_SHELL_H
 #define HF_BROKER_SHELL_H
 
@@ -32,9 +33,9 @@
 #define BR_LISTENERS_MAX 8
 #define BR_NAME_MAX      64
 #define BR_FLUSH_MAX     64 /* links flushed between two looks at the list */
-/* Payloads stay in memory after their commit as long as all of them take less than this;
- * the oldest are kept, because a FIFO queue delivers them first. */
-#define BR_CACHE_BYTES   (16u << 20)
+/* Payloads stay in memory after their commit as long as all of them take less than
+ * this; the oldest are kept, because a FIFO queue delivers them first. */
+#define BR_CACHE_BYTES (16u << 20)
 
 struct br_options {
     const char *name;      /* "b1" */
@@ -58,6 +59,7 @@ struct br_session {
     hf_key key;
     bool is_up;         /* the core knows it */
     bool is_dirty;      /* has output that waits for a flush */
+    bool is_urgent;     /* somebody waits for that output */
     bool is_subscribed; /* to routing snapshots and revocations */
     uint64_t snapshot;  /* sequence acknowledged */
     int64_t pid;
@@ -114,8 +116,8 @@ struct br {
     uint32_t sessions_fresh;       /* indexes from here on were never used */
     uint32_t *dirty; /* sessions with output that waits; sessions_max + 1 */
     uint32_t dirty_count;
-    uint32_t slots_used; /* highest slot that ever had bytes */
-    bool is_full; /* as the core was told last */
+    uint32_t slots_used;         /* highest slot that ever had bytes */
+    bool is_full;                /* as the core was told last */
     struct br_store_space space; /* as read last */
     uint64_t policy_version;
     uint64_t held_bytes;
@@ -157,9 +159,9 @@ void br_lock(struct br *br);
 /* Wakes the store and tick threads if they are due earlier than they know, releases the
  * lock and flushes the links that have new output. */
 void br_unlock(struct br *br);
-/* Steps the core and carries out the effects; `record` is the input's, or NULL. Under the
- * lock. Raises input->now where another thread's input has come in between: the core's time
- * never runs backwards. */
+/* Steps the core and carries out the effects; `record` is the input's, or NULL. Under
+ * the lock. Raises input->now where another thread's input has come in between: the
+ * core's time never runs backwards. */
 void br_step(struct br *br, struct broker_input *input, const struct hf_record *record);
 
 /* perform.c: one effect of the step just made. */
@@ -188,7 +190,8 @@ struct br_held *br_held_ref(struct br_held *held);
 void br_held_unref(struct br_held *held); /* any thread; NULL is legal */
 hf_slice br_held_head(const struct br_held *held);
 hf_slice br_held_body(const struct br_held *held);
-/* The piece that holds `offset`, from there on; with a reference. NULL: not in memory. */
+/* The piece that holds `offset`, from there on; with a reference. NULL: not in memory.
+ */
 struct br_piece *br_piece_at(struct br *br, uint32_t slot, uint64_t offset,
                              hf_slice *bytes);
 void br_piece_unref(struct br_piece *piece);
@@ -203,8 +206,8 @@ bool br_reply_is_streamed(struct br *br, uint32_t slot);
 void *br_commit_main(void *br);
 void *br_tick_main(void *br);
 void *br_load_main(void *br);
-/* The request at the effect's slot must be sent to its worker, but (part of) it is on disk
- * only, or it is streamed. Under the lock. */
+/* The request at the effect's slot must be sent to its worker, but (part of) it is on
+ * disk only, or it is streamed. Under the lock. */
 void br_load(struct br *br, const struct broker_effect *assign);
 /* A worker takes `bytes` more of a request body. Under the lock. */
 void br_load_window(struct br *br, uint32_t session, const struct hf_window *window);
@@ -236,8 +239,8 @@ void br_control(struct br *br, uint32_t session, const struct hf_record *record)
 /* Counts and logs a missing right, ends the session. Under the lock. */
 void br_deny(struct br *br, uint32_t session, uint16_t record_type);
 
-/* configure.c: policy, routing snapshot, revocation list and tokens, as they arrive from a
- * controller, are stored, put in force and passed on. */
+/* configure.c: policy, routing snapshot, revocation list and tokens, as they arrive
+ * from a controller, are stored, put in force and passed on. */
 HF_MUST_USE hf_err br_configure_restore(struct br *br);
 void br_configure_free(struct br *br);
 /* Copies the record to the loop's thread, which carries it out. */

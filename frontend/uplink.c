@@ -249,6 +249,9 @@ void fe_uplink_send(struct fe_shell *shell, uint32_t index,
     err = hf_link_send(uplink->link, record);
     if (err == HF_OK) {
         uplink->has_output = true;
+        /* The client has its answer: the broker may learn of it with the next request.
+         */
+        uplink->is_urgent = uplink->is_urgent || record->type != HF_RECORD_RESPONSE_ACK;
     } else if (err != HF_ERR_CLOSED) {
         /* The session is of no use when a record is missing from it. */
         HF_ERROR("record not sent", hf_log_cstr("broker", uplink->name),
@@ -263,10 +266,13 @@ void fe_uplinks_flush(struct fe_shell *shell)
     for (uint32_t i = 1; i <= shell->uplinks_count; i++) {
         struct fe_uplink *uplink = shell->uplinks[i];
 
-        if (uplink->has_output && uplink->link != NULL) {
+        if (uplink->is_urgent && uplink->link != NULL) {
             hf_link_flush(uplink->link);
+        } else if (uplink->has_output && uplink->link != NULL) {
+            hf_link_flush_soon(uplink->link);
         }
         uplink->has_output = false;
+        uplink->is_urgent = false;
     }
 }
 

@@ -24,6 +24,7 @@ struct fe_uplink {
     uint64_t reauth_counter;
     bool is_ending;  /* GOODBYE is said; on_down is awaited */
     bool has_output; /* to be flushed at the end of the turn */
+    bool is_urgent;  /* somebody waits for that output */
     struct fe_snapshot snapshot;
 };
 

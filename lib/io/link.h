@@ -31,6 +31,7 @@ struct hf_link_dialer;
 #define HF_LINK_MESSAGE_BYTES_MAX 1179648 /* PROTOCOL.md 1 */
 #define HF_LINK_CONTROL_BYTES_MAX (1u << 20)
 #define HF_LINK_ADDRESS_BYTES     128
+#define HF_LINK_SOON_MS           2
 #define HF_LINK_HEARTBEAT_TYPE    0x0001
 #define HF_LINK_GOODBYE_TYPE      0x0002 /* ends the link after it was handed up */
 
@@ -153,6 +154,10 @@ HF_MUST_USE hf_err hf_link_send_control(struct hf_link *link,
                                         const struct hf_record *record);
 /* Starts sending what waits, unless a send is in flight (which will take it along). */
 void hf_link_flush(struct hf_link *link);
+/* For output nobody waits for: it leaves with the next hf_link_flush, at the latest
+ * after HF_LINK_SOON_MS. Sparse traffic thus wakes the peer once, not twice, for a
+ * request. */
+void hf_link_flush_soon(struct hf_link *link);
 /* Takes the link down now; on_down follows on another thread. Any thread, any time. */
 void hf_link_close(struct hf_link *link, enum hf_link_end end);
 /* Flushes what waits, then closes; at the latest after `wait_ms`. Append GOODBYE first.

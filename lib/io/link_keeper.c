@@ -14,7 +14,7 @@
 #define GRACE_US    1000000 /* then peers get this long before silence counts */
 #define WAIT_US_MAX 1000000
 
-enum action_type { ACTION_HEARTBEAT, ACTION_END, ACTION_OWNER };
+enum action_type { ACTION_HEARTBEAT, ACTION_FLUSH, ACTION_END, ACTION_OWNER };
 
 struct action {
     enum action_type type;
@@ -31,6 +31,7 @@ static struct keeper {
     struct hf_list owners;
     struct hf_list reaped;
     bool is_woken;
+    _Atomic int64_t next_us; /* when it will look again */
     int64_t silence_from_us; /* no timeouts before */
     hf_err started;
 } keeper = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -82,6 +83,7 @@ static bool examine_link(struct hf_link *link, int64_t now, int64_t *next,
                          struct action *action)
 {
     int64_t finish = atomic_load(&link->finish_us);
+    int64_t soon;
     int64_t beat;
 
     if (link_has_ended(link)) {
@@ -102,6 +104,12 @@ static bool examine_link(struct hf_link *link, int64_t now, int64_t *next,
         return true;
     }
     *next = earlier(*next, silence_due(link));
+    *action = (struct action){ACTION_FLUSH, link, NULL, HF_LINK_END_LOCAL};
+    soon = atomic_load(&link->out.soon_us);
+    if (soon <= now) {
+        return true;
+    }
+    *next = earlier(*next, soon);
     beat = heartbeat_due(link, now);
     *next = earlier(*next, beat);
     *action = (struct action){ACTION_HEARTBEAT, link, NULL, HF_LINK_END_LOCAL};
@@ -160,6 +168,10 @@ static void carry_out(const struct action *action)
     case ACTION_HEARTBEAT:
         beat(action->link);
         break;
+    case ACTION_FLUSH:
+        atomic_store(&action->link->out.soon_us, INT64_MAX);
+        hf_link_flush(action->link);
+        break;
     case ACTION_END:
         if (atomic_load(&action->link->state) != LINK_UP) {
             atomic_store(&action->link->has_failed, true);
@@ -202,9 +214,14 @@ static void *run_keeper(void *unused)
     for (;;) {
         int64_t now = hf_clock_monotonic_us();
         int64_t next = now + WAIT_US_MAX;
-        size_t count = collect(actions, now, &next);
+        size_t count;
 
+        /* Who makes something due meanwhile must wake us, whatever we have looked at.
+         */
+        atomic_store(&keeper.next_us, INT64_MAX);
+        count = collect(actions, now, &next);
         if (count == 0) {
+            atomic_store(&keeper.next_us, next);
             wait_until(next);
             continue;
         }
@@ -279,6 +296,13 @@ void keeper_wake(void)
     keeper_lock();
     wake();
     keeper_unlock();
+}
+
+void keeper_wake_by(int64_t due_us)
+{
+    if (due_us < atomic_load(&keeper.next_us)) {
+        keeper_wake();
+    }
 }
 
 void keeper_reap(struct hf_link *link)

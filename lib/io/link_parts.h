@@ -50,7 +50,9 @@ struct link_output {
     bool is_last_taken;   /* taken ends with the last message of an orderly close */
     struct hf_sealer sealer;
     _Atomic int64_t sent_us; /* when something was last given to the stream */
-    _Atomic size_t bytes;    /* waiting and in flight */
+    _Atomic int64_t
+        soon_us;          /* INT64_MAX, or when fill is to be flushed at the latest */
+    _Atomic size_t bytes; /* waiting and in flight */
 };
 
 struct link_input {
@@ -96,8 +98,8 @@ struct hf_link {
     int64_t deadline_us;       /* of the handshake */
     _Atomic int64_t finish_us; /* INT64_MAX, or when link_finish gives up */
     _Atomic enum hf_link_end finish_end; /* the last word counts */
-    uint32_t retry_after_ms; /* the peer rejected us */
-    const char *detail;      /* why the handshake failed, for on_failed */
+    uint32_t retry_after_ms;             /* the peer rejected us */
+    const char *detail;                  /* why the handshake failed, for on_failed */
     void *user;
 };
 
@@ -183,6 +185,7 @@ hf_err keeper_start(void); /* idempotent */
 void keeper_lock(void);
 void keeper_unlock(void);
 void keeper_wake(void); /* a due time has come closer; with or without the lock */
+void keeper_wake_by(int64_t due_us);    /* wakes it unless it will look by then */
 void keeper_reap(struct hf_link *link); /* adds to the reaper's queue; takes the lock */
 void keeper_add_owner(struct link_owner *owner);
 /* Ends all links of the owner and waits until they are gone. */
