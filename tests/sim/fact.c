@@ -46,11 +46,12 @@ void sim_fact_offered(struct sim *sim, hf_id id, uint32_t broker, uint32_t sessi
 {
     struct sim_fact *fact = sim_fact_of(sim, id);
 
-    if (fact->offers++ == 0) {
-        fact->is_strict =
-            sim->brokers[broker].policy.queues[fact->queue].durability == BROKER_STRICT;
-        fact->offered = sim->now;
-    }
+    bool is_strict =
+        sim->brokers[broker].policy.queues[fact->queue].durability == BROKER_STRICT;
+
+    /* A policy may have changed between two offers. */
+    fact->is_strict = is_strict && (fact->offers == 0 || fact->is_strict);
+    fact->offered = fact->offers++ == 0 ? sim->now : fact->offered;
     fact->broker = broker;
     fact->claim_session = session;
     fact->claim_conn =

@@ -26,7 +26,7 @@ struct sim_fact {
     bool is_async;
     bool is_repeatable;
     bool is_unrepeatable; /* sync, POST, redeliver safe */
-    bool is_strict;       /* when it was offered first */
+    bool is_strict;       /* whenever it was offered */
     uint32_t queue;
     uint32_t broker; /* index */
     uint64_t body_bytes;

@@ -93,21 +93,21 @@ static const char *unfinished_broker(struct sim *sim, uint32_t node)
     if (!sim->nodes[node].is_up) {
         return "a broker is down";
     }
+    for (uint32_t i = 1; i <= sim->facts.count; i++) {
+        if (broker_slot_of(broker->core, sim->facts.ids[i]) != 0) {
+            sim->unfinished = i;
+        }
+    }
     for (uint32_t i = 1; i <= broker_queues_count(broker->core); i++) {
         struct broker_queue_view view;
 
         if (broker_queue_at(broker->core, i, &view) &&
             view.depth + view.in_flight + view.depth_bytes > 0) {
             sim_note(sim, (struct sim_trace_line){.who = sim->nodes[node].name,
-                                                  .what = "depth, idle credit",
+                                                  .what = "depth, in flight",
                                                   .a = view.depth,
-                                                  .b = view.idle_credit});
+                                                  .b = view.in_flight});
             return "a broker holds requests";
-        }
-    }
-    for (uint32_t i = 1; i <= SIM_REQUESTS_MAX; i++) {
-        if (broker->slots[i].is_used) {
-            sim->unfinished = (uint32_t)broker->slots[i].head.tag;
         }
     }
     if (broker->slots_used > 0) {
