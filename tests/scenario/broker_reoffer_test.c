@@ -42,6 +42,64 @@ static void responded(unsigned id, uint64_t epoch)
                                    .deadline = hf_time_add_ms(t->now, 600000)}});
 }
 
+static void kept_response_says_whether_it_is_whole(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 1);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_result(t, 2, 1, EPOCH(1));
+    bench_down(t, 1);
+    frontend_returns();
+
+    bench_submit(t, 5, 1, REPEATABLE | REOFFER);
+
+    bench_expect(t, "response-kept s5 r1 e1\n");
+    assert_int_equal(t->effects.items[0].type, BROKER_OUT_RESPONSE_KEPT);
+    assert_int_equal(t->effects.items[0].result, 1);
+}
+
+static void
+repeatable_request_offered_into_the_lease_of_an_absent_worker_is_queued(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 0);
+    bench_declare(t, 2, 1, EPOCH(7));
+    bench_down(t, 2);
+    bench_up(t, 3, 'X');
+    bench_open(t, 3, 1, WORKER_RIGHTS);
+    bench_credit(t, 3, 1);
+    bench_forget(t);
+
+    bench_submit(t, 1, 1, REPEATABLE | REOFFER);
+
+    bench_expect(t, "hold r1\nassign s3 r1 e8 attempt 2\n");
+}
+
+static void response_that_has_begun_outlives_the_deadline(void **state)
+{
+    struct broker_input head = {.type = BROKER_IN_RESULT,
+                                .session = 2,
+                                .id = bench_id(1),
+                                .epoch = EPOCH(1),
+                                .u.result = {.bytes = 100, .is_streamed = true}};
+
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 1);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_step(t, head);
+    bench_forget(t);
+
+    for (int i = 0; i < 61; i++) {
+        bench_run(t, 10000);
+        bench_about(t, BROKER_IN_RENEW, 2, 0, 0);
+    }
+
+    bench_expect(t, "");
+}
+
 static void
 queued_request_of_a_lost_frontend_is_not_delivered_until_claimed(void **state)
 {
@@ -371,6 +429,12 @@ static void request_belongs_to_the_session_that_offered_it_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(kept_response_says_whether_it_is_whole, teardown),
+        cmocka_unit_test_teardown(
+            repeatable_request_offered_into_the_lease_of_an_absent_worker_is_queued,
+            teardown),
+        cmocka_unit_test_teardown(response_that_has_begun_outlives_the_deadline,
+                                  teardown),
         cmocka_unit_test_teardown(
             queued_request_of_a_lost_frontend_is_not_delivered_until_claimed, teardown),
         cmocka_unit_test_teardown(request_nobody_claims_within_broker_grace_is_dropped,

@@ -209,7 +209,7 @@ static void records_about_unknown_leases_are_ignored(void **state)
 
     wb_record(&b, WORKER_IN_CANCEL, 9, 0);
     wb_record(&b, WORKER_IN_RESPOND_ACK, 9, 0);
-    wb_record(&b, WORKER_IN_DECLARED, 9, 1);
+    wb_record(&b, WORKER_IN_DECLARED, 9, 0);
     wb_window(&b, 9, 100);
     wb_body(&b, 9, 0, 10, true);
 

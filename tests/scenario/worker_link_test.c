@@ -7,6 +7,29 @@
 
 #include "tests/scenario/worker_bench.h"
 
+/* A broken off answer is not told to a broker that is away; if the lease is kept then,
+ * nobody else would end it. */
+static void
+lease_given_up_while_it_is_declared_is_given_back_when_it_is_kept(void **state)
+{
+    struct worker_bench b;
+
+    (void)state;
+    wb_setup(&b);
+
+    uint32_t slot = wb_assign(&b, 1);
+
+    wb_respond(&b, slot, 10, true);
+    wb_link_down(&b, 1);
+    wb_relink(&b);
+    wb_handler(&b, WORKER_IN_ABORT, slot);
+    wb_quiet(&b);
+    wb_record(&b, WORKER_IN_DECLARED, 1, 1);
+
+    wb_expect(&b, "fail b1 #1 response-broken\n");
+    wb_finish(&b);
+}
+
 static void no_credit_flows_before_the_app_is_ready(void **state)
 {
     struct worker_bench b;
@@ -377,6 +400,8 @@ static void many_leases_are_declared_in_bounded_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            lease_given_up_while_it_is_declared_is_given_back_when_it_is_kept),
         cmocka_unit_test(no_credit_flows_before_the_app_is_ready),
         cmocka_unit_test(running_lease_survives_its_link_and_is_declared_before_credit),
         cmocka_unit_test(

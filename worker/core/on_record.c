@@ -155,12 +155,29 @@ void on_respond_ack(struct step *step)
     lease_drop(step, lease, HF_REASON_CANCELLED);
 }
 
+/* Given up while the question was on its way: the broker, which now counts on us, would
+ * wait for ever. */
+static void give_back(struct step *step)
+{
+    struct worker_effect *effect = effect_add(step, WORKER_OUT_SEND_FAIL, NULL);
+
+    effect->broker = step->input->broker;
+    effect->id = step->input->id;
+    effect->epoch = step->input->epoch;
+    effect->reason = HF_REASON_RESPONSE_BROKEN;
+}
+
 void on_declared(struct step *step)
 {
     struct lease *lease = lease_find(step->worker, step->input->id, step->input->epoch);
 
+    bool is_kept = step->input->u.verdict.result != 0;
+
     if (lease == NULL) {
-        return; /* given up while the question was on its way */
+        if (is_kept) {
+            give_back(step);
+        }
+        return;
     }
     if (lease->broker != step->input->broker - 1 || !lease->is_declared) {
         effect_violation(step);
@@ -170,8 +187,12 @@ void on_declared(struct step *step)
     lease->is_linked = true;
     hf_list_remove(&lease->node);
     hf_list_push_back(&broker_of(step)->held, &lease->node);
-    if (step->input->u.verdict.result == 0) {
+    if (!is_kept) {
         lease_drop(step, lease, HF_REASON_CANCELLED);
+        return;
+    }
+    if (lease->state == LEASE_CANCELLED) {
+        give_back(step);
         return;
     }
     lease->granted = WORKER_BODY_WINDOW;
