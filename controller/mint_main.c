@@ -207,13 +207,12 @@ static int run(const struct hf_flags *flags)
     int64_t life_ms = 0;
     hf_err err = HF_OK;
 
-    if (cluster == NULL || listen == NULL || keys == NULL ||
-        hf_text_parse_duration_ms(hf_slice_of_cstr(hf_flags_get(flags, "max-ttl")),
-                                  &life_ms) != HF_OK) {
-        (void)fprintf(stderr,
-                      "holdfast-mint: --cluster, --listen and --keys are needed; "
-                      "see holdfast-mint --help\n");
-        return 2;
+    if (cluster == NULL || listen == NULL || keys == NULL) {
+        return hf_program_complain(
+            flags, "--cluster, --listen and --keys are needed; see --help", NULL);
+    }
+    if (!hf_program_duration(flags, "max-ttl", &life_ms)) {
+        return HF_PROGRAM_MISUSED;
     }
     err = open_keys(keys, &issuer);
     if (err == HF_OK) {

@@ -408,13 +408,12 @@ static int run(const struct hf_flags *flags)
     hf_err err = HF_OK;
 
     spawner.logs = hf_flags_get(flags, "logs");
-    if (listen == NULL || spawner.logs == NULL ||
-        hf_text_parse_duration_ms(
-            hf_slice_of_cstr(hf_flags_get(flags, "shutdown-limit")),
-            &spawner.shutdown_ms) != HF_OK) {
-        (void)fprintf(stderr, "holdfast-spawner: --listen and --logs are needed; "
-                              "see holdfast-spawner --help\n");
-        return 2;
+    if (listen == NULL || spawner.logs == NULL) {
+        return hf_program_complain(flags, "--listen and --logs are needed; see --help",
+                                   NULL);
+    }
+    if (!hf_program_duration(flags, "shutdown-limit", &spawner.shutdown_ms)) {
+        return HF_PROGRAM_MISUSED;
     }
     ct_orphans_adopt();
     err = open_all(&spawner, listen);
