@@ -6,7 +6,6 @@
 #include "lib/http/target.h"
 #include "lib/base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* A request on its way from the parser to the core. */
@@ -123,15 +122,15 @@ static hf_reason route(struct fe_client *client, struct arrival *arrival)
 static hf_slice authority(const struct hf_http_host *host, char *out, size_t bytes)
 {
     hf_slice name = hf_http_host_slice(host);
-    int length;
 
     if (host->port == 0) {
         return name;
     }
-    length = snprintf(out, bytes, "%.*s:%u", (int)name.bytes, (const char *)name.data,
-                      host->port);
-    hf_check(length > 0 && (size_t)length < bytes);
-    return hf_slice_of(out, (size_t)length);
+    hf_check(name.bytes + 1 + HF_TEXT_DECIMAL_MAX <= bytes);
+    memcpy(out, name.data, name.bytes);
+    out[name.bytes] = ':';
+    return hf_slice_of(out, name.bytes + 1 +
+                                hf_text_decimal(host->port, out + name.bytes + 1));
 }
 
 /* The text of the client's address; `out` has room for one that is not the peer's. */
@@ -155,7 +154,7 @@ static hf_reason encode(struct fe_client *client, struct fe_hold *hold,
         .trusted_proxies = table->proxies,
         .trusted_proxies_count = table->proxies_count,
     };
-    char host_text[HF_HTTP_HOST_BYTES_MAX + 16];
+    char host_text[HF_HTTP_HOST_BYTES_MAX + 1 + HF_TEXT_DECIMAL_MAX];
     char ip[HF_HTTP_ADDRESS_TEXT_BYTES];
     struct hf_http_client who = {.peer = client->peer};
     struct hf_request_head out = {0};

@@ -99,6 +99,20 @@ hf_err hf_text_parse_bytes(hf_slice text, uint64_t *out)
     return parse_with_unit(text, units, sizeof units / sizeof *units, INT64_MAX, out);
 }
 
+size_t hf_text_decimal(uint64_t number, char out[HF_TEXT_DECIMAL_MAX])
+{
+    uint64_t left = number / 10;
+    size_t count = 1;
+
+    for (; left > 0; left /= 10) {
+        count++;
+    }
+    for (size_t at = count; at > 0; number /= 10) {
+        out[--at] = (char)('0' + number % 10);
+    }
+    return count;
+}
+
 void hf_text_hex(hf_slice bytes, char *out)
 {
     for (size_t i = 0; i < bytes.bytes; i++) {

@@ -13,6 +13,10 @@ HF_MUST_USE hf_err hf_text_parse_u64(hf_slice text, uint64_t max, uint64_t *out)
 HF_MUST_USE hf_err hf_text_parse_duration_ms(hf_slice text, int64_t *out);
 /* "4096", "64KiB", "256MiB", "1GiB", "1TiB". */
 HF_MUST_USE hf_err hf_text_parse_bytes(hf_slice text, uint64_t *out);
+#define HF_TEXT_DECIMAL_MAX 20 /* digits of UINT64_MAX */
+/* Writes the digits, without a NUL, and returns how many; for paths where printf costs
+ * more than all the rest. */
+size_t hf_text_decimal(uint64_t number, char out[HF_TEXT_DECIMAL_MAX]);
 /* Lower-case hex; `out` has room for 2 * bytes + 1. */
 void hf_text_hex(hf_slice bytes, char *out);
 HF_MUST_USE hf_err hf_text_parse_hex(hf_slice text, uint8_t *out, size_t bytes);

@@ -107,6 +107,23 @@ static void sizes_are_powers_of_1024(void **state)
     assert_int_equal(bytes("9999999999TiB", &value), HF_ERR_TOO_BIG);
 }
 
+static void decimal_has_the_digits_that_are_read_back(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {0, 9, 10, 65535, 99999, 100000, UINT64_MAX};
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char text[HF_TEXT_DECIMAL_MAX];
+        uint64_t back;
+        size_t count = hf_text_decimal(numbers[i], text);
+
+        assert_true(count == 1 || text[0] != '0');
+        assert_int_equal(hf_text_parse_u64(hf_slice_of(text, count), UINT64_MAX, &back),
+                         HF_OK);
+        assert_true(back == numbers[i]);
+    }
+}
+
 static void hex_is_read_back(void **state)
 {
     (void)state;
@@ -162,6 +179,7 @@ int main(void)
         cmocka_unit_test(number_up_to_the_maximum_is_read),
         cmocka_unit_test(number_with_anything_else_is_refused),
         cmocka_unit_test(number_above_the_maximum_is_too_big),
+        cmocka_unit_test(decimal_has_the_digits_that_are_read_back),
         cmocka_unit_test(durations_have_a_unit),
         cmocka_unit_test(duration_without_unit_or_with_a_wrong_one_is_refused),
         cmocka_unit_test(sizes_are_powers_of_1024),

@@ -1,5 +1,6 @@
 #include "lib/http/host.h"
 
+#include "lib/base/text.h"
 #include "lib/http/ctype.h"
 
 #include <arpa/inet.h>
@@ -36,11 +37,23 @@ static bool is_mapped(struct hf_http_address address)
 void hf_http_address_text(struct hf_http_address address,
                           char out[HF_HTTP_ADDRESS_TEXT_BYTES])
 {
-    bool is_four = is_mapped(address);
-    const void *from = is_four ? address.bytes + sizeof mapped : address.bytes;
+    char *at = out;
 
-    hf_check(inet_ntop(is_four ? AF_INET : AF_INET6, from, out,
-                       HF_HTTP_ADDRESS_TEXT_BYTES) != NULL);
+    if (!is_mapped(address)) {
+        hf_check(inet_ntop(AF_INET6, address.bytes, out, HF_HTTP_ADDRESS_TEXT_BYTES) !=
+                 NULL);
+        return;
+    }
+    /* Each request has one of these, and inet_ntop calls sprintf. */
+    for (size_t i = sizeof mapped; i < sizeof address.bytes; i++) {
+        char digits[HF_TEXT_DECIMAL_MAX];
+        size_t count = hf_text_decimal(address.bytes[i], digits);
+
+        memcpy(at, digits, count);
+        at += count;
+        *at++ = '.';
+    }
+    at[-1] = '\0';
 }
 
 /* Plain decimal without leading zeros, 0..max. */

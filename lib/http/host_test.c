@@ -86,6 +86,23 @@ static void networks_hold_their_addresses(void **state)
     }
 }
 
+static void addresses_are_written_as_they_are_read(void **state)
+{
+    static const char *const texts[] = {"0.0.0.0", "192.0.2.10", "255.255.255.255",
+                                        "10.99.100.9", "2001:db8::1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct hf_http_address address;
+        char text[HF_HTTP_ADDRESS_TEXT_BYTES];
+
+        assert_int_equal(hf_http_address_parse(hf_slice_of_cstr(texts[i]), &address),
+                         HF_OK);
+        hf_http_address_text(address, text);
+        assert_string_equal(text, texts[i]);
+    }
+}
+
 static void malformed_networks_are_refused(void **state)
 {
     static const char *const texts[] = {"",    "10.0.0.0/33", "::/129",  "10.0.0.0/",
@@ -106,6 +123,7 @@ int main(void)
         cmocka_unit_test(malformed_hosts_are_refused),
         cmocka_unit_test(default_port_follows_the_scheme),
         cmocka_unit_test(networks_hold_their_addresses),
+        cmocka_unit_test(addresses_are_written_as_they_are_read),
         cmocka_unit_test(malformed_networks_are_refused),
     };
 

@@ -1,5 +1,7 @@
 #include "lib/http/write.h"
 
+#include "lib/base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -123,19 +125,11 @@ static enum hf_http_framing framing_of(const struct hf_http_asker *asker,
     return asker->version_minor == 0 ? HF_HTTP_FRAMING_CLOSE : HF_HTTP_FRAMING_CHUNKED;
 }
 
-/* Every response has one or two numbers: printf would cost more than all the rest of
- * it.
- */
 static hf_err append_number(struct hf_buf *out, uint64_t number)
 {
-    uint8_t digits[20];
-    size_t at = sizeof digits;
+    char digits[HF_TEXT_DECIMAL_MAX];
 
-    do {
-        digits[--at] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return hf_buf_append(out, hf_slice_of(digits + at, sizeof digits - at));
+    return hf_buf_append(out, hf_slice_of(digits, hf_text_decimal(number, digits)));
 }
 
 static hf_err append_content_length(struct hf_buf *out, uint64_t bytes)
