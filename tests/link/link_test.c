@@ -37,6 +37,35 @@ static void records_arrive_whole_and_in_order_on_every_transport(void **state)
     }
 }
 
+static void output_nobody_waits_for_leaves_by_itself_and_in_order(void **state)
+{
+    (void)state;
+    for (size_t w = 0; w < 4; w++) {
+        struct pair pair;
+
+        pair_init(&pair, &ways[w]);
+        pair_open(&pair);
+
+        assert_int_equal(send_body(pair.client.link, 100, 10), HF_OK);
+        hf_link_flush_soon(pair.client.link);
+        assert_true(wait_for_count(&pair.server, 1));
+
+        for (uint16_t i = 101; i < 1001; i++) {
+            assert_int_equal(send_body(pair.client.link, i, 10), HF_OK);
+            if (i % 2 == 0) {
+                hf_link_flush_soon(pair.client.link);
+            } else if (i % 7 == 0) {
+                hf_link_flush(pair.client.link);
+            }
+        }
+        assert_true(wait_for_count(&pair.server, 901));
+        for (uint16_t i = 0; i < 901; i++) {
+            assert_int_equal(pair.server.types[i], 100 + i);
+        }
+        pair_close(&pair);
+    }
+}
+
 static void largest_records_pass_and_larger_ones_are_refused(void **state)
 {
     (void)state;
@@ -324,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_arrive_whole_and_in_order_on_every_transport),
+        cmocka_unit_test(output_nobody_waits_for_leaves_by_itself_and_in_order),
         cmocka_unit_test(largest_records_pass_and_larger_ones_are_refused),
         cmocka_unit_test(handshake_tells_each_side_who_the_other_is),
         cmocka_unit_test(ipc_peer_is_described_by_uid_and_pid),
