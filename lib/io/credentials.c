@@ -225,5 +225,6 @@ void hf_credentials_identify(const struct hf_credentials *credentials,
     out->secret = credentials->secret;
     out->chain = hf_buf_slice(&credentials->token);
     out->cluster = hf_slice_of_cstr(credentials->cluster);
+    out->grace_s = HF_CREDENTIALS_GRACE_S;
     hf_credentials_trust(credentials, &out->trust);
 }

@@ -17,6 +17,7 @@
 
 #define HF_CREDENTIALS_BYTES_MAX 16384
 #define HF_CREDENTIALS_ANCHORS   4
+#define HF_CREDENTIALS_GRACE_S   86400 /* default token_grace, ARCHITECTURE.md 3 */
 
 struct hf_credentials {
     struct hf_secret *secret; /* NULL until a key line was read */
@@ -48,7 +49,8 @@ HF_MUST_USE hf_err hf_credentials_append(const struct hf_credentials *credential
 /* Trusted issuer keys, for every use. */
 void hf_credentials_trust(const struct hf_credentials *credentials,
                           struct hf_trust *out);
-/* What an identity needs from here; the caller sets role, broker, admit and limits. */
+/* What an identity needs from here; the caller sets role, broker, admit and limits. The
+ * grace is there for dialers too: without a controller a broker cannot renew its token. */
 void hf_credentials_identify(const struct hf_credentials *credentials,
                              struct hf_link_identity_config *out);
 
