@@ -131,31 +131,21 @@ static void list_prefixes(const struct hf_routes *routes, struct route_entry *en
         const struct hf_route_group *group = &routes->groups[i];
 
         for (size_t j = 0; j < group->prefixes_count; j++) {
-            entries[at++] = (struct route_entry){group->prefixes[j], (uint32_t)i};
+            entries[at++] = (struct route_entry){group->prefixes[j], (uint32_t)i,
+                                                 group->path_case_sensitive};
         }
     }
     for (size_t i = 0; i < routes->reserved_count; i++) {
-        entries[at++] =
-            (struct route_entry){routes->reserved[i], (uint32_t)routes->groups_count};
+        entries[at++] = (struct route_entry){routes->reserved[i],
+                                             (uint32_t)routes->groups_count, false};
     }
-}
-
-/* The table knows one kind of path: case counts only if it counts for every group. */
-static bool is_case_sensitive(const struct hf_routes *routes)
-{
-    for (size_t i = 0; i < routes->groups_count; i++) {
-        if (!routes->groups[i].path_case_sensitive) {
-            return false;
-        }
-    }
-    return routes->groups_count > 0;
 }
 
 static hf_err build_prefixes(struct fe_table *table)
 {
     size_t count = count_prefixes(&table->routes);
     struct route_entry *entries = calloc(count + 1, sizeof *entries);
-    struct route_options options = {is_case_sensitive(&table->routes), 1};
+    struct route_options options = {1};
     struct route_error error;
     hf_err err;
 

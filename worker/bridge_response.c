@@ -163,7 +163,9 @@ void bridge_response_resume(struct exchange *exchange)
 
 static hf_reason failure_of(const struct exchange *exchange)
 {
-    if (exchange->is_bad) {
+    /* What libcurl itself finds: a NUL in the head, no status line (HTTP/0.9). */
+    if (exchange->is_bad || exchange->result == CURLE_WEIRD_SERVER_REPLY ||
+        exchange->result == CURLE_UNSUPPORTED_PROTOCOL) {
         return HF_REASON_BAD_RESPONSE;
     }
     return exchange->result == CURLE_OPERATION_TIMEDOUT ? HF_REASON_UPSTREAM_TIMEOUT

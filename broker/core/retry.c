@@ -65,12 +65,15 @@ void retry_after_loss(struct broker *b, struct request *r, bool is_counted)
     retry_count(b, r);
 }
 
-/* Row 45: a started, unkeyed, synchronous POST is never run again by itself. */
+/* Row 45: a started, unkeyed, synchronous POST is never run again by itself. Nor is
+ * what an app answered with something that is not HTTP: it did answer, and SECURITY.md
+ * 5 (worker response) makes that a 502. */
 void retry_after_failure(struct broker *b, struct request *r, hf_reason reason)
 {
     if (r->state == REQUEST_ORPHAN) {
         request_end(b, r, reason);
-    } else if ((r->bits & RESPONSE_IS_BEGUN) || request_is_unrepeatable(b, r)) {
+    } else if ((r->bits & RESPONSE_IS_BEGUN) || request_is_unrepeatable(b, r) ||
+               reason == HF_REASON_BAD_RESPONSE) {
         bool is_answer = (uint32_t)reason < HF_REASON_COUNT &&
                          reason != HF_REASON_NONE && hf_reason_status(reason) != 0;
 

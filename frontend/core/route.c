@@ -9,8 +9,8 @@
 
 /* A node of the path tree of one site: one cache line with its text in it, unless that
  * is long. The root of a site has parent 0 and holds the key of the site instead of a
- * segment. Node 0 is unused, so index 0 means "empty slot". Texts are folded unless
- * paths are case-sensitive. */
+ * segment. Node 0 is unused, so index 0 means "empty slot". Texts are folded below a
+ * site whose paths are not case-sensitive. */
 struct node {
     uint32_t text_bytes; /* above NODE_INLINE_BYTES: text is `far` */
     uint32_t parent;
@@ -38,13 +38,15 @@ struct route_table {
     struct slot *slots; /* open addressing */
     uint32_t slots_count;
     uint64_t seed;
-    bool is_case_sensitive;
+    bool has_sensitive;            /* else such sites are not looked for */
     bool has_suffixes;             /* else suffix probes are skipped */
     uint8_t scheme_of_port[65536]; /* 0 none, 1 http, 2 https */
 };
 
-/* Bytes of a site key: bucket, scheme, port, host. */
-#define SITE_BYTES_MAX (4u + PREFIX_HOST_BYTES_MAX + 1u)
+/* Bytes of a site key: bucket, scheme, port, host. Prefixes whose case matters make a
+ * site of their own beside that of the others. */
+#define SITE_IS_SENSITIVE 0x80u
+#define SITE_BYTES_MAX    (4u + PREFIX_HOST_BYTES_MAX + 1u)
 
 struct site {
     uint8_t bytes[SITE_BYTES_MAX];
@@ -58,10 +60,10 @@ static uint8_t folded(uint8_t b)
 
 /* FNV-1a over the folded bytes, seeded by table and parent, with a final mix so that
  * neighbouring parents do not cluster. */
-static uint32_t hash_of(const struct route_table *t, uint32_t parent, hf_slice text)
+static uint32_t hash_of(const struct route_table *t, uint32_t parent, hf_slice text,
+                        bool is_folded)
 {
     uint64_t h = (t->seed ^ 0xcbf29ce484222325u) + parent * 0x9e3779b97f4a7c15u;
-    bool is_folded = !t->is_case_sensitive && parent != 0;
 
     for (size_t i = 0; i < text.bytes; i++) {
         h = (h ^ (is_folded ? folded(text.data[i]) : text.data[i])) * 0x100000001b3u;
@@ -71,10 +73,9 @@ static uint32_t hash_of(const struct route_table *t, uint32_t parent, hf_slice t
     return (uint32_t)(h >> 32);
 }
 
-static bool is_same(const struct route_table *t, const struct node *n, uint32_t parent,
-                    hf_slice text)
+static bool is_same(const struct node *n, uint32_t parent, hf_slice text,
+                    bool is_folded)
 {
-    bool is_folded = !t->is_case_sensitive && parent != 0;
     const uint8_t *mine;
 
     if (n->parent != parent || n->text_bytes != text.bytes) {
@@ -91,14 +92,14 @@ static bool is_same(const struct route_table *t, const struct node *n, uint32_t 
 
 /* The slot where (parent, text) is or would be. */
 static uint32_t slot_of(const struct route_table *t, uint32_t parent, hf_slice text,
-                        uint32_t hash)
+                        uint32_t hash, bool is_folded)
 {
     uint32_t mask = t->slots_count - 1;
     uint32_t slot = hash & mask;
 
     while (t->slots[slot].node != 0) {
         if (t->slots[slot].hash == hash &&
-            is_same(t, &t->nodes[t->slots[slot].node], parent, text)) {
+            is_same(&t->nodes[t->slots[slot].node], parent, text, is_folded)) {
             break;
         }
         slot = (slot + 1) & mask;
@@ -107,9 +108,12 @@ static uint32_t slot_of(const struct route_table *t, uint32_t parent, hf_slice t
 }
 
 /* The node, or 0. */
-static uint32_t find(const struct route_table *t, uint32_t parent, hf_slice text)
+static uint32_t find(const struct route_table *t, uint32_t parent, hf_slice text,
+                     bool is_folded)
 {
-    return t->slots[slot_of(t, parent, text, hash_of(t, parent, text))].node;
+    uint32_t hash = hash_of(t, parent, text, is_folded);
+
+    return t->slots[slot_of(t, parent, text, hash, is_folded)].node;
 }
 
 static bool slots_double(struct route_table *t)
@@ -156,10 +160,10 @@ static bool make_room(struct route_table *t)
     return t->nodes_count * 2u < t->slots_count || slots_double(t);
 }
 
-/* Stores the folded text in the node, or beside it; false without memory. */
-static bool text_keep(struct route_table *t, struct node *n, hf_slice text)
+/* Stores the text in the node, or beside it; false without memory. */
+static bool text_keep(struct route_table *t, struct node *n, hf_slice text,
+                      bool is_folded)
 {
-    bool is_folded = !t->is_case_sensitive && n->parent != 0;
     uint8_t *copy = n->text.near;
 
     if (text.bytes > NODE_INLINE_BYTES) {
@@ -173,20 +177,20 @@ static bool text_keep(struct route_table *t, struct node *n, hf_slice text)
 }
 
 static hf_err find_or_add(struct route_table *t, uint32_t parent, hf_slice text,
-                          uint32_t *out)
+                          bool is_folded, uint32_t *out)
 {
-    uint32_t hash = hash_of(t, parent, text);
+    uint32_t hash = hash_of(t, parent, text, is_folded);
     uint32_t slot;
     struct node *n;
 
     if (!make_room(t)) {
         return HF_ERR_NO_MEMORY;
     }
-    slot = slot_of(t, parent, text, hash);
+    slot = slot_of(t, parent, text, hash, is_folded);
     if (t->slots[slot].node == 0) {
         n = &t->nodes[t->nodes_count];
         *n = (struct node){(uint32_t)text.bytes, parent, hash, ROUTE_NONE, 0, {{0}}};
-        if (!text_keep(t, n, text)) {
+        if (!text_keep(t, n, text, is_folded)) {
             return HF_ERR_NO_MEMORY;
         }
         t->slots[slot] = (struct slot){hash, t->nodes_count++};
@@ -249,20 +253,24 @@ static uint32_t other_scheme(const struct route_entry *entries, uint32_t index,
     return index;
 }
 
-static hf_err add_path(struct route_table *t, const struct prefix *p, uint32_t *node)
+static hf_err add_path(struct route_table *t, const struct prefix *p, bool is_sensitive,
+                       uint32_t *node)
 {
     struct site site;
     hf_slice host = hf_slice_of(p->host, p->host_bytes);
+    hf_slice key = site_key(p->bucket, p->is_https, p->port, host, &site);
     hf_slice segment;
     size_t at = 1;
     size_t segments = 0;
-    hf_err err =
-        find_or_add(t, 0, site_key(p->bucket, p->is_https, p->port, host, &site), node);
+    hf_err err;
 
+    site.bytes[0] |= is_sensitive ? SITE_IS_SENSITIVE : 0;
+    err = find_or_add(t, 0, key, false, node);
     while (err == HF_OK && next_segment(p->path, &at, &segment)) {
         segments++;
-        err = segments > ROUTE_SEGMENTS_MAX ? HF_ERR_TOO_BIG
-                                            : find_or_add(t, *node, segment, node);
+        err = segments > ROUTE_SEGMENTS_MAX
+                  ? HF_ERR_TOO_BIG
+                  : find_or_add(t, *node, segment, !is_sensitive, node);
     }
     return err;
 }
@@ -285,7 +293,8 @@ static hf_err add_entry(struct route_table *t, const struct route_entry *entries
     }
     t->scheme_of_port[p.port] = p.is_https ? 2 : 1;
     t->has_suffixes |= p.bucket == PREFIX_SUFFIX;
-    err = add_path(t, &p, &node);
+    t->has_sensitive |= entries[index].is_case_sensitive;
+    err = add_path(t, &p, entries[index].is_case_sensitive, &node);
     if (err == HF_ERR_TOO_BIG) {
         return fault(error, ROUTE_TOO_MANY, index, index);
     }
@@ -318,7 +327,6 @@ hf_err route_build(const struct route_entry *entries, size_t count,
     }
     hf_arena_init(&t->texts, SIZE_MAX / 2);
     t->seed = options.seed;
-    t->is_case_sensitive = options.is_case_sensitive;
     t->nodes_count = 1;
     err = nodes_double(t) && slots_double(t) ? HF_OK : HF_ERR_NO_MEMORY;
     for (size_t i = 0; err == HF_OK && i < count; i++) {
@@ -343,31 +351,49 @@ void route_free(struct route_table *table)
     free(table);
 }
 
-/* The group of the longest prefix of `path` in one site, or ROUTE_NONE. Stops at the
- * first segment that no prefix of the site has. */
-static uint32_t site_lookup(const struct route_table *t, hf_slice key, hf_slice path)
+struct match {
+    uint32_t group; /* ROUTE_NONE: none */
+    size_t segments;
+};
+
+/* The longest prefix of `path` in one site. Stops at the first segment that no prefix
+ * of the site has. */
+static struct match site_lookup(const struct route_table *t, hf_slice key,
+                                hf_slice path, bool is_folded)
 {
-    uint32_t node = find(t, 0, key);
-    uint32_t group = ROUTE_NONE;
+    uint32_t node = find(t, 0, key, false);
+    struct match best = {ROUTE_NONE, 0};
     hf_slice segment;
     size_t at = 1;
 
-    while (node != 0) {
-        group = t->nodes[node].group != ROUTE_NONE ? t->nodes[node].group : group;
+    for (size_t segments = 0; node != 0; segments++) {
+        if (t->nodes[node].group != ROUTE_NONE) {
+            best = (struct match){t->nodes[node].group, segments};
+        }
         if (!next_segment(path, &at, &segment)) {
             break;
         }
-        node = find(t, node, segment);
+        node = find(t, node, segment, is_folded);
     }
-    return group;
+    return best;
 }
 
+/* Of two prefixes of one length, the one whose case matters says more. */
 static uint32_t bucket_lookup(const struct route_table *t, const struct route_query *q,
                               enum prefix_bucket bucket, hf_slice host)
 {
     struct site site;
+    hf_slice key = site_key(bucket, q->is_https, q->port, host, &site);
+    struct match best = site_lookup(t, key, q->path, true);
+    struct match exact;
 
-    return site_lookup(t, site_key(bucket, q->is_https, q->port, host, &site), q->path);
+    if (!t->has_sensitive) {
+        return best.group;
+    }
+    site.bytes[0] |= SITE_IS_SENSITIVE;
+    exact = site_lookup(t, key, q->path, false);
+    return exact.group != ROUTE_NONE && exact.segments >= best.segments ? exact.group
+                                                                        : best.group;
 }
 
 /* Exact host, then every `*.suffix` from the longest on. */

@@ -8,7 +8,8 @@
  * Order (HTTP.sys): strong `+`; explicit host, exact before the longest `*.suffix`; the
  * local address; weak `*`. The first bucket in which any prefix matches decides. Inside
  * a site the longest prefix wins, on whole segments: /app/ matches /app and /app/x,
- * never /apple. */
+ * never /apple. Whether the case of a path matters is a property of each prefix; of two
+ * that match alike, the one whose case matters wins. */
 #ifndef HF_FRONTEND_ROUTE_H
 #define HF_FRONTEND_ROUTE_H
 
@@ -19,13 +20,13 @@
 #define ROUTE_NONE         UINT32_MAX
 
 struct route_entry {
-    hf_slice text;  /* a UrlPrefix; borrowed during the build only */
-    uint32_t group; /* what lookup returns; not ROUTE_NONE */
+    hf_slice text;          /* a UrlPrefix; borrowed during the build only */
+    uint32_t group;         /* what lookup returns; not ROUTE_NONE */
+    bool is_case_sensitive; /* path_case=sensitive of its group; hosts are never */
 };
 
 struct route_options {
-    bool is_case_sensitive; /* path_case=sensitive; hosts are never */
-    uint64_t seed;          /* of the hash; any value */
+    uint64_t seed; /* of the hash; any value */
 };
 
 enum route_fault {

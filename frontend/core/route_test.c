@@ -19,12 +19,11 @@ static struct route_table *build(const char *const *texts, size_t count,
 
     assert_true(count <= 16);
     for (size_t i = 0; i < count; i++) {
-        entries[i] = (struct route_entry){hf_slice_of_cstr(texts[i]), (uint32_t)i};
+        entries[i] = (struct route_entry){hf_slice_of_cstr(texts[i]), (uint32_t)i,
+                                          is_case_sensitive};
     }
-    assert_int_equal(route_build(entries, count,
-                                 (struct route_options){is_case_sensitive, 7}, &table,
-                                 &error),
-                     HF_OK);
+    assert_int_equal(
+        route_build(entries, count, (struct route_options){7}, &table, &error), HF_OK);
     return table;
 }
 
@@ -139,15 +138,14 @@ static void port_and_scheme_must_match(void **state)
 static void refused(const char *first, const char *second, bool is_case_sensitive,
                     enum route_fault fault)
 {
-    struct route_entry entries[] = {{hf_slice_of_cstr("http://z.test:81/"), 0},
-                                    {hf_slice_of_cstr(first), 1},
-                                    {hf_slice_of_cstr(second), 2}};
+    struct route_entry entries[] = {
+        {hf_slice_of_cstr("http://z.test:81/"), 0, is_case_sensitive},
+        {hf_slice_of_cstr(first), 1, is_case_sensitive},
+        {hf_slice_of_cstr(second), 2, is_case_sensitive}};
     struct route_table *table = NULL;
     struct route_error error;
 
-    assert_int_equal(route_build(entries, 3,
-                                 (struct route_options){is_case_sensitive, 0}, &table,
-                                 &error),
+    assert_int_equal(route_build(entries, 3, (struct route_options){0}, &table, &error),
                      HF_ERR_INVALID);
     assert_null(table);
     assert_int_equal(error.fault, fault);
@@ -174,6 +172,27 @@ static void case_makes_two_prefixes_where_paths_are_case_sensitive(void **state)
     (void)state;
     assert_int_equal(look(t, "h", "/a"), 0);
     assert_int_equal(look(t, "h", "/A"), 1);
+    route_free(t);
+}
+
+static void case_matters_for_the_prefixes_that_say_so(void **state)
+{
+    struct route_entry entries[] = {
+        {HF_SLICE("http://+:80/a/"), 0, false},
+        {HF_SLICE("http://+:80/A/B/"), 1, true},
+        {HF_SLICE("http://+:80/a/b/c/"), 2, false},
+        {HF_SLICE("http://+:80/A/"), 3, true},
+    };
+    struct route_table *t = NULL;
+    struct route_error error;
+
+    (void)state;
+    assert_int_equal(route_build(entries, 4, (struct route_options){9}, &t, &error),
+                     HF_OK);
+    assert_int_equal(look(t, "h", "/a/b"), 0);
+    assert_int_equal(look(t, "h", "/A/b"), 3);
+    assert_int_equal(look(t, "h", "/A/B/x"), 1);
+    assert_int_equal(look(t, "h", "/A/B/C"), 2);
     route_free(t);
 }
 
@@ -294,12 +313,11 @@ static void lookup_agrees_with_a_naive_search(void **state)
         (void)snprintf(texts[count], sizeof texts[count], "http://%s:%u%s",
                        hosts[next_random(&seed) % 8], 80 + next_random(&seed) % 2,
                        path);
-        entries[count] =
-            (struct route_entry){hf_slice_of_cstr(texts[count]), (uint32_t)count};
+        entries[count] = (struct route_entry){hf_slice_of_cstr(texts[count]),
+                                              (uint32_t)count, false};
         route_free(t);
         t = NULL;
-        err = route_build(entries, count + 1, (struct route_options){false, seed}, &t,
-                          &error);
+        err = route_build(entries, count + 1, (struct route_options){seed}, &t, &error);
         count += err == HF_OK;
         if (err != HF_OK) {
             assert_int_equal(error.fault, ROUTE_DUPLICATE);
@@ -307,8 +325,7 @@ static void lookup_agrees_with_a_naive_search(void **state)
     }
     route_free(t);
     assert_int_equal(
-        route_build(entries, count, (struct route_options){false, seed}, &t, &error),
-        HF_OK);
+        route_build(entries, count, (struct route_options){seed}, &t, &error), HF_OK);
     for (int i = 0; i < RANDOM_QUERIES; i++) {
         char path[64];
         struct route_query q;
@@ -335,7 +352,8 @@ static void hundred_thousand_prefixes_are_the_limit(void **state)
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(texts[i], sizeof texts[i], "http://h%zu.test:80/a/b%zu/",
                        i / 100, i % 100);
-        entries[i] = (struct route_entry){hf_slice_of_cstr(texts[i]), (uint32_t)i};
+        entries[i] =
+            (struct route_entry){hf_slice_of_cstr(texts[i]), (uint32_t)i, false};
     }
 
     assert_int_equal(route_build(entries, count, (struct route_options){0}, &t, &error),
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test(port_and_scheme_must_match),
         cmocka_unit_test(collisions_are_refused_and_named),
         cmocka_unit_test(case_makes_two_prefixes_where_paths_are_case_sensitive),
+        cmocka_unit_test(case_matters_for_the_prefixes_that_say_so),
         cmocka_unit_test(empty_table_routes_nothing),
         cmocka_unit_test(lookup_agrees_with_a_naive_search),
         cmocka_unit_test(hundred_thousand_prefixes_are_the_limit),

@@ -324,26 +324,52 @@ static enum passage passage_of(const struct hf_http_edge *edge,
     return PASS;
 }
 
-/* X-Forwarded-For: what a trusted peer sent, then the peer itself. */
+static hf_err append_member(struct hf_buf *out, hf_slice member)
+{
+    hf_err err = hf_buf_append(out, member);
+
+    return err == HF_OK ? hf_buf_append_cstr(out, ", ") : err;
+}
+
+/* What a trusted peer said about the hops before it: its X-Forwarded-For, or the client
+ * that its Forwarded names, since an app that reads only the former must not take the
+ * peer for the client. */
+static hf_err append_hops(const struct hf_http_head *head, struct hf_http_address peer,
+                          struct hf_http_address origin, struct hf_buf *out)
+{
+    char text[HF_HTTP_ADDRESS_TEXT_BYTES];
+    hf_err err = HF_OK;
+
+    if (hf_http_head_find(head, HF_SLICE("forwarded")).data != NULL) {
+        hf_http_address_text(origin, text);
+        return memcmp(origin.bytes, peer.bytes, sizeof peer.bytes) == 0
+                   ? HF_OK
+                   : append_member(out, hf_slice_of_cstr(text));
+    }
+    for (size_t i = 0; err == HF_OK && i < head->fields_count; i++) {
+        const struct hf_http_field *f = &head->fields[i];
+
+        if (hf_slice_equal_nocase(f->name, HF_SLICE("x-forwarded-for")) &&
+            f->value.bytes > 0) {
+            err = append_member(out, f->value);
+        }
+    }
+    return err;
+}
+
+/* X-Forwarded-For: the hops before a trusted peer, then the peer itself. */
 static hf_err append_forwarded_for(const struct hf_http_edge *edge,
                                    const struct hf_http_head *head,
                                    const struct hf_http_client *client,
+                                   const struct hf_http_origin *origin,
                                    struct hf_buf *out)
 {
     char peer[HF_HTTP_ADDRESS_TEXT_BYTES];
     hf_err err = hf_buf_append_cstr(out, "X-Forwarded-For: ");
 
     hf_http_address_text(client->peer, peer);
-    for (size_t i = 0; err == HF_OK && i < head->fields_count; i++) {
-        if (!is_trusted(edge, client->peer)) {
-            break;
-        }
-        if (!hf_slice_equal_nocase(head->fields[i].name, HF_SLICE("x-forwarded-for")) ||
-            head->fields[i].value.bytes == 0) {
-            continue;
-        }
-        err = hf_buf_append(out, head->fields[i].value);
-        err = err == HF_OK ? hf_buf_append_cstr(out, ", ") : err;
+    if (err == HF_OK && is_trusted(edge, client->peer)) {
+        err = append_hops(head, client->peer, origin->address, out);
     }
     err = err == HF_OK ? hf_buf_append_cstr(out, peer) : err;
     return err == HF_OK ? hf_buf_append_cstr(out, "\r\n") : err;
@@ -362,7 +388,7 @@ static hf_err append_facts(const struct hf_http_edge *edge,
     hf_http_edge_origin(edge, head, client, &origin);
     proto = origin.is_https ? HF_SLICE("https") : HF_SLICE("http");
     err = hf_http_field_append(out, HF_SLICE("Via"), via);
-    err = err == HF_OK ? append_forwarded_for(edge, head, client, out) : err;
+    err = err == HF_OK ? append_forwarded_for(edge, head, client, &origin, out) : err;
     err = err == HF_OK ? hf_http_field_append(out, HF_SLICE("X-Forwarded-Proto"), proto)
                        : err;
     if (err == HF_OK && origin.host.bytes > 0) {

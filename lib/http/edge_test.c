@@ -116,6 +116,21 @@ static void underscores_follow_the_configuration(void **state)
            0);
 }
 
+static void forwarded_of_a_trusted_peer_is_told_as_x_forwarded_for(void **state)
+{
+    struct hf_http_network network;
+    struct hf_http_edge edge = {.trusted_proxies = &network,
+                                .trusted_proxies_count = 1};
+
+    (void)state;
+    assert_int_equal(hf_http_network_parse(HF_SLICE("192.0.2.0/24"), &network), HF_OK);
+    passes(&edge,
+           "Forwarded: for=6.6.6.6, for=198.51.100.7\r\nX-Forwarded-For: 1.1.1.1\r\n",
+           "Host: h\r\n" MADE_ANEW("198.51.100.7, 192.0.2.9", "h"), 2);
+    passes(&edge, "Forwarded: for=_hidden\r\n",
+           "Host: h\r\n" MADE_ANEW("192.0.2.9", "h"), 1);
+}
+
 static void allowed_controls_pass(void **state)
 {
     struct hf_http_edge edge = {.controls_allowed = HF_HTTP_CONTROL_DELAY};
@@ -168,6 +183,7 @@ int main(void)
         cmocka_unit_test(hop_by_hop_and_own_fields_are_stripped),
         cmocka_unit_test(nominating_an_end_to_end_field_is_refused),
         cmocka_unit_test(underscores_follow_the_configuration),
+        cmocka_unit_test(forwarded_of_a_trusted_peer_is_told_as_x_forwarded_for),
         cmocka_unit_test(allowed_controls_pass),
         cmocka_unit_test(client_is_found_from_the_right_past_trusted_hops),
     };

@@ -30,7 +30,8 @@ static struct route_table *build(size_t count)
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(texts[i], sizeof texts[i],
                        "http://host%zu.example.com:80/api/v%zu/", i / 10, i % 10);
-        entries[i] = (struct route_entry){hf_slice_of_cstr(texts[i]), (uint32_t)i};
+        entries[i] =
+            (struct route_entry){hf_slice_of_cstr(texts[i]), (uint32_t)i, false};
     }
     hf_check(route_build(entries, count, (struct route_options){.seed = 1}, &table,
                          &error) == HF_OK);
