@@ -8,13 +8,18 @@
 
 _Static_assert(sizeof(crypto_generichash_state) <= HF_DIGEST_STREAM_BYTES,
                "state size");
+_Static_assert(_Alignof(crypto_generichash_state) <= HF_DIGEST_STREAM_ALIGN,
+               "state alignment");
 _Static_assert(HF_STORE_KEY_BYTES <= crypto_generichash_KEYBYTES_MAX, "store key size");
 
 static crypto_generichash_state *state_of(struct hf_digest_stream *stream)
 {
     hf_check(stream != NULL);
 
-    return (crypto_generichash_state *)(void *)stream->state;
+    uintptr_t over = (uintptr_t)stream->room % HF_DIGEST_STREAM_ALIGN;
+    size_t skipped = over == 0 ? 0 : HF_DIGEST_STREAM_ALIGN - over;
+
+    return (crypto_generichash_state *)(void *)(stream->room + skipped);
 }
 
 hf_digest hf_digest_of(hf_slice bytes)
