@@ -34,7 +34,12 @@ void broker_on_assigned_ack(struct broker *b, struct session *s,
 {
     struct request *r = owned_request(b, s, in->id);
 
-    if (r != NULL && r->state == REQUEST_OFFERED && r->epoch == in->epoch) {
+    if (r == NULL || r->state != REQUEST_OFFERED || r->epoch != in->epoch) {
+        return;
+    }
+    if (request_is_overdue(b, r)) {
+        request_timeout(b, r); /* its timer may be a tick late; row 23 is not */
+    } else {
         lease_start(b, r);
     }
 }
