@@ -163,7 +163,7 @@ void sim_broker_start(struct sim *sim, uint32_t node)
     struct sim_broker *broker = broker_at(sim, node);
     const struct broker_config config = {
         .requests_max = SIM_REQUESTS_MAX,
-        .in_flight_max = 256,
+        .in_flight_max = sim->plan.in_flight_max,
         .queues_max = 16,
         .sessions_max = SIM_SESSIONS_MAX,
         .handles_max = 1024,
@@ -183,6 +183,8 @@ void sim_broker_start(struct sim *sim, uint32_t node)
     broker->disk.puts_new = 0;
     broker->disk.writing.is_under_way = false;
     broker->has_lost_queues = false;
+    broker->freed_unput = 0;
+    broker->adopted = 0;
     broker->slots_used = 0;
     broker->loads_count = 0;
     broker->load_horizon = 0;
@@ -248,6 +250,7 @@ static void pin(struct sim *sim, uint32_t node, uint32_t index)
     if (command->type != BROKER_CMD_PUT && command->type != BROKER_CMD_PUT_BODY) {
         return;
     }
+    broker->slots[command->slot].was_put = true;
     put->view = broker_request_at(broker->core, command->slot);
     if (command->type == BROKER_CMD_PUT_BODY) {
         if (command->bytes > 0 &&
@@ -423,7 +426,7 @@ static void decode_submit(struct sim *sim, uint32_t node, struct broker_input *i
     input->u.submit.head_bytes = (uint32_t)record->head.bytes;
     input->u.submit.body_bytes =
         (record->flags & SIM_STREAMED) != 0 ? record->amount : record->body.bytes;
-    sim_fact_offered(sim, record->id, node, input->session);
+    sim_fact_offered(sim, record, node, input->session);
 }
 
 static void decode_declare(struct sim *sim, uint32_t node, struct broker_input *input,
@@ -536,6 +539,9 @@ void sim_broker_receive(struct sim *sim, uint32_t node, uint32_t conn,
                                  .id = record->id,
                                  .epoch = record->epoch};
 
+    if (!sim->brokers[node].sessions[input.session].is_up) {
+        return; /* cut; the link does not know it yet */
+    }
     if (record->type == SIM_OPEN) {
         input.type = BROKER_IN_OPEN;
         input.u.open.queue = sim->plan.policy.queues[record->queue].name;

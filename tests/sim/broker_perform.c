@@ -26,6 +26,17 @@ static void require(struct sim *sim, bool is_kept, const char *invariant, hf_id 
 }
 
 /* ---- bytes of a slot */
+static bool is_plain(struct sim *sim, uint32_t node, const struct broker_effect *effect,
+                     const struct sim_record *record)
+{
+    uint32_t queue = sim_fact_of(sim, effect->id)->queue;
+    uint32_t other = BROKER_SUBMIT_ASYNC | BROKER_SUBMIT_STREAMED |
+                     BROKER_SUBMIT_ASSIGNED; /* the last may only be waited for */
+
+    return (record->flags & other) == 0 && record->responded_epoch == 0 &&
+           sim->brokers[node].policy.queues[queue].durability == BROKER_LAZY;
+}
+
 static void hold(struct sim *sim, uint32_t node, const struct broker_effect *effect,
                  const struct sim_record *record)
 {
@@ -41,6 +52,7 @@ static void hold(struct sim *sim, uint32_t node, const struct broker_effect *eff
     }
     *slot = (struct sim_slot){.is_used = true,
                               .has_held = true,
+                              .is_plain = is_plain(sim, node, effect, record),
                               .head = record->head,
                               .body = record->body,
                               .reply = reply};
@@ -94,6 +106,7 @@ static void free_slot(struct sim *sim, uint32_t node, uint32_t index)
 
     if (slot->is_used) {
         sim->brokers[node].slots_used--;
+        sim->brokers[node].freed_unput += slot->is_plain && !slot->was_put;
     }
     *slot = (struct sim_slot){0};
 }
@@ -101,7 +114,6 @@ static void free_slot(struct sim *sim, uint32_t node, uint32_t index)
 /* ---- to workers */
 static void check_on_disk(struct sim *sim, uint32_t node,
                           const struct broker_effect *effect,
-                          const struct broker_request_view *view,
                           const struct sim_fact *fact)
 {
     struct sim_disk *disk = &sim->brokers[node].disk;
@@ -111,7 +123,6 @@ static void check_on_disk(struct sim *sim, uint32_t node,
     bool is_strict =
         fact->is_async || (fact->is_strict && policy->durability == BROKER_STRICT);
 
-    (void)view;
     if (!is_strict) {
         return;
     }
@@ -137,7 +148,9 @@ static void perform_assign(struct sim *sim, uint32_t node,
     session->credit[effect->handle]--;
     require(sim, fact->is_async || sim_fact_is_claimed(sim, effect->id, node),
             "an unclaimed request is delivered", effect->id);
-    check_on_disk(sim, node, effect, &view, fact);
+    require(sim, hf_time_before(sim->now, view.deadline),
+            "a request is given to a worker after its deadline", effect->id);
+    check_on_disk(sim, node, effect, fact);
     sim_fact_assigned(sim, effect->id, effect->epoch, session->key);
     sim->totals.redelivered += effect->attempt > 1;
     if (!slot_at(sim, node, effect->slot)->has_held ||
@@ -191,6 +204,7 @@ static void perform_declared(struct sim *sim, uint32_t node,
                                       sim->brokers[node].sessions[effect->session].key),
                 "a lease is adopted that was never given", effect->id);
         sim->totals.adopted++;
+        sim->brokers[node].adopted++;
     }
     sim_broker_send(sim, node, effect->session, &record);
 }
@@ -281,6 +295,7 @@ static void perform_violation(struct sim *sim, uint32_t node,
     require(sim, effect->reason == HF_REASON_WORKER_LOST,
             "the broker puts out a session that broke nothing", (hf_id){{0}});
     if (conn != SIM_NO_CONN) {
+        sim->brokers[node].sessions[effect->session].is_up = false;
         sim->facts.losses++;
         sim_net_cut(sim, conn, false);
     }

@@ -36,23 +36,25 @@ struct sim_fact *sim_fact_new(struct sim *sim, hf_id *id)
     id->bytes[14] = (uint8_t)(serial >> 8);
     id->bytes[15] = (uint8_t)serial;
     sim->facts.ids[serial] = *id;
-    sim->facts.facts[serial] =
-        (struct sim_fact){.deadline = HF_TIME_NEVER, .losses = sim->facts.losses};
+    sim->facts.facts[serial] = (struct sim_fact){
+        .deadline = HF_TIME_NEVER, .came = sim->now, .losses = sim->facts.losses};
     sim->totals.requests++;
     return &sim->facts.facts[serial];
 }
 
-void sim_fact_offered(struct sim *sim, hf_id id, uint32_t broker, uint32_t session)
+void sim_fact_offered(struct sim *sim, const struct sim_record *record, uint32_t broker,
+                      uint32_t session)
 {
-    struct sim_fact *fact = sim_fact_of(sim, id);
-
+    struct sim_fact *fact = sim_fact_of(sim, record->id);
+    bool is_streamed = (record->flags & SIM_STREAMED) != 0;
     bool is_strict =
         sim->brokers[broker].policy.queues[fact->queue].durability == BROKER_STRICT;
 
     /* A policy may have changed between two offers. */
     fact->is_strict = is_strict && (fact->offers == 0 || fact->is_strict);
-    fact->offered = fact->offers++ == 0 ? sim->now : fact->offered;
+    fact->offers++;
     fact->broker = broker;
+    fact->has_streamed_body |= is_streamed;
     fact->claim_session = session;
     fact->claim_conn =
         sim->net.conns[sim->brokers[broker].sessions[session].conn].instance;
@@ -171,12 +173,25 @@ void sim_fact_abandoned(struct sim *sim, uint32_t serial)
     close_fact(sim, serial);
 }
 
+/* Where only brokers die and come back at once, a worker that has started keeps its
+ * lease, and its answer arrives (ARCHITECTURE.md 6). */
+static bool is_held_by_its_worker(const struct sim *sim, const struct sim_fact *fact)
+{
+    bool is_patient = sim->plan.lease_grace_ms >= 5000 && sim->plan.hold_ms >= 20000 &&
+                      sim->plan.outage_us <= 300000 && sim->plan.fault_us >= 400000;
+
+    return sim->plan.only == SIM_FAULT_BROKER && is_patient && fact->starts > 0 &&
+           fact->failed == 0 && !fact->has_streamed_answer && !fact->has_streamed_body;
+}
+
 /* Whether this refusal may be what became of the request, by what really happened. */
 static bool refusal_has_cause(const struct sim *sim, const struct sim_fact *fact,
                               hf_reason reason)
 {
     const uint32_t *weights = sim->plan.weights;
     bool has_faults = sim->plan.has_faults;
+    hf_time patience = hf_time_add_ms(fact->came, sim->plan.frontend_grace_ms);
+    bool is_held = is_held_by_its_worker(sim, fact);
 
     switch (reason) {
     case HF_REASON_QUEUE_FULL:
@@ -197,12 +212,14 @@ static bool refusal_has_cause(const struct sim *sim, const struct sim_fact *fact
     case HF_REASON_UNBOUND:
         return weights[SIM_FAULT_POLICY] > 0;
     case HF_REASON_BROKER_LOST:
-        return has_faults;
+        return has_faults && !hf_time_before(sim->now, patience);
     case HF_REASON_WORKER_LOST:
-        return fact->is_repeatable ? fact->has_streamed_answer && sim->facts.losses > 0
-                                   : fact->starts > 0 || sim->facts.losses > 0;
+        return is_held ? false
+               : fact->is_repeatable
+                   ? fact->has_streamed_answer && sim->facts.losses > 0
+                   : fact->starts > 0 || sim->facts.losses > 0;
     case HF_REASON_OUTCOME_UNKNOWN:
-        return !fact->is_repeatable && sim->facts.losses > 0;
+        return !is_held && !fact->is_repeatable && sim->facts.losses > 0;
     case HF_REASON_RESPONSE_BROKEN:
         return fact->has_streamed_answer && (sim->facts.losses > 0 || fact->failed > 0);
     default:

@@ -16,6 +16,7 @@
 #define SIM_ASSIGNMENTS_MAX 24u
 
 struct sim;
+struct sim_record;
 
 struct sim_assignment {
     uint64_t epoch;
@@ -31,7 +32,7 @@ struct sim_fact {
     uint32_t broker; /* index */
     uint64_t body_bytes;
     hf_time deadline;
-    hf_time offered;
+    hf_time came;
 
     uint32_t offers;
     uint32_t claim_session; /* the session that offered it last, at its broker */
@@ -40,6 +41,7 @@ struct sim_fact {
     uint32_t acknowledged_instance;
     bool is_cancelled; /* its owner said so */
 
+    bool has_streamed_body;
     uint32_t starts;   /* handlers that began on it, and did not release it */
     uint32_t finished; /* that have given a whole answer */
     uint32_t failed;   /* that failed or broke off */
@@ -96,7 +98,8 @@ uint32_t sim_serial_of(hf_id id);
 struct sim_fact *sim_fact_new(struct sim *sim, hf_id *id);
 
 /* What the shells report. Each ends the run when it must not have happened. */
-void sim_fact_offered(struct sim *sim, hf_id id, uint32_t broker, uint32_t session);
+void sim_fact_offered(struct sim *sim, const struct sim_record *record, uint32_t broker,
+                      uint32_t session);
 void sim_fact_assigned(struct sim *sim, hf_id id, uint64_t epoch, hf_key holder);
 bool sim_fact_was_assigned(struct sim *sim, hf_id id, uint64_t epoch, hf_key holder);
 /* Whether the session that offered it last is still up at this broker. */

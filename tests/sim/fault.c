@@ -57,6 +57,58 @@ static void kill_node(struct sim *sim, uint32_t node)
     after_start(sim, node, outage(sim));
 }
 
+/* Its token is over: the core is told first, then the link closes (session.c, cut). */
+static void revoke(struct sim *sim)
+{
+    uint32_t index = sim_net_any(sim);
+    struct sim_conn *conn = index == SIM_NO_CONN ? NULL : &sim->net.conns[index];
+
+    if (conn == NULL || !conn->is_told[SIM_LISTENER]) {
+        return;
+    }
+    struct broker_input input = {.type = BROKER_IN_SESSION_DOWN,
+                                 .session = conn->session};
+
+    input.u.cause.reason = HF_REASON_REVOKED;
+    sim->facts.losses++;
+    sim->totals.cuts++;
+    sim->brokers[conn->broker].sessions[conn->session].is_up = false;
+    sim_note(sim, (struct sim_trace_line){.who = sim->nodes[conn->broker].name,
+                                          .what = "session cut",
+                                          .a = conn->session});
+    sim_broker_step(sim, conn->broker, &input, NULL);
+    sim_net_cut(sim, index, false);
+}
+
+static void set_ready(struct sim *sim, uint32_t node, bool is_ready)
+{
+    struct worker_input input = {.type = WORKER_IN_READY,
+                                 .u.amount.bytes = is_ready ? 1 : 0};
+
+    if (sim->nodes[node].is_up) {
+        sim_note(sim, (struct sim_trace_line){.who = sim->nodes[node].name,
+                                              .what = "app is ready",
+                                              .a = is_ready});
+        sim_worker_step(sim, node, &input, NULL);
+    }
+}
+
+void sim_on_ready(struct sim *sim, const struct sim_event *event)
+{
+    if (sim->nodes[event->node].instance == event->instance) {
+        set_ready(sim, event->node, true);
+    }
+}
+
+static void unready(struct sim *sim, uint32_t node)
+{
+    set_ready(sim, node, false);
+    sim_after(sim, outage(sim),
+              (struct sim_event){.kind = SIM_EV_READY,
+                                 .node = node,
+                                 .instance = sim->nodes[node].instance});
+}
+
 static uint32_t any_of(struct sim *sim, uint32_t first, uint32_t count)
 {
     return first + (uint32_t)sim_random_below(&sim->random, count);
@@ -193,6 +245,12 @@ static void carry_out(struct sim *sim, enum sim_fault fault)
         return;
     case SIM_FAULT_POLICY:
         change_policy(sim);
+        return;
+    case SIM_FAULT_REVOKE:
+        revoke(sim);
+        return;
+    case SIM_FAULT_UNREADY:
+        unready(sim, worker);
         return;
     case SIM_FAULTS:
         return;

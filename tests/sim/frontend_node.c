@@ -171,7 +171,7 @@ void sim_frontend_start(struct sim *sim, uint32_t node)
 {
     struct sim_frontend *frontend = frontend_at(sim, node);
     const struct frontend_config config = {
-        .exchanges_max = 64,
+        .exchanges_max = sim->plan.exchanges_max,
         .queues_max = 16,
         .brokers_max = SIM_BROKERS_MAX,
         .broker_grace_ms = sim->plan.frontend_grace_ms,

@@ -68,6 +68,8 @@ struct sim_stream { /* a body on its way to a worker */
 struct sim_slot {
     bool is_used;
     bool has_held;
+    bool was_put;  /* its record was in a batch */
+    bool is_plain; /* synchronous, inline, in a lazy queue: written or elided */
     struct sim_bytes head;
     struct sim_bytes body; /* inline */
     uint64_t pieces_first; /* of a streamed body: what is in memory */
@@ -88,6 +90,8 @@ struct sim_broker {
     uint32_t loads_count;
     struct broker_effect loads[SIM_LOADS_MAX];
     int64_t load_horizon;
+    uint64_t freed_unput; /* plain requests that ended without a record */
+    uint64_t adopted;     /* leases, by this process */
     bool has_lost_queues; /* a removed queue takes its counters along */
 };
 

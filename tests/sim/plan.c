@@ -34,6 +34,16 @@ static void draw_faults(struct sim_plan *plan, struct sim_random *random)
                                ? 1 + (uint32_t)sim_random_below(random, 10)
                                : 0;
     }
+    /* Some seeds have one kind of fault alone: then less may be refused (fact.c). */
+    if (sim_random_chance(random, 15)) {
+        uint32_t only = (uint32_t)sim_random_below(random, SIM_FAULTS);
+
+        plan->only =
+            sim_random_chance(random, 40) ? SIM_FAULT_BROKER : (enum sim_fault)only;
+        for (int i = 0; i < SIM_FAULTS; i++) {
+            plan->weights[i] = (enum sim_fault)i == plan->only ? 1 : 0;
+        }
+    }
     plan->fault_us = sim_random_between(random, 30000, 800000);
     plan->outage_us = sim_random_chance(random, 70) ? 300000 : 8000000;
 }
@@ -64,6 +74,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random)
         .workers = (uint32_t)sim_random_between(random, 1, 4),
         .wires = (uint32_t)sim_random_between(random, 0, 2),
         .queues = (uint32_t)sim_random_between(random, 1, 3),
+        .only = SIM_FAULTS,
     };
     for (uint32_t i = 0; i < plan->queues; i++) {
         draw_queue(plan, random, i);
@@ -83,4 +94,8 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random)
     /* Less than this starves a queue: credit given to idle ones is not taken back. */
     plan->leases_max =
         plan->concurrency * plan->queues + (uint32_t)sim_random_between(random, 0, 16);
+    plan->in_flight_max = sim_random_chance(random, 15)
+                              ? (uint32_t)sim_random_between(random, 2, 8)
+                              : 256;
+    plan->exchanges_max = sim_random_chance(random, 15) ? 8 : 64;
 }

@@ -18,6 +18,8 @@ enum sim_fault {
     SIM_FAULT_DRAIN_FRONTEND,
     SIM_FAULT_DISK_FULL,
     SIM_FAULT_POLICY,
+    SIM_FAULT_REVOKE,  /* the broker ends a session by itself */
+    SIM_FAULT_UNREADY, /* a worker's app is away for a while */
     SIM_FAULTS
 };
 
@@ -32,12 +34,13 @@ struct sim_plan {
     enum broker_plant plant;
     bool has_faults;
     uint32_t weights[SIM_FAULTS];
-    int64_t fault_us;   /* mean time between two */
-    int64_t arrive_us;  /* mean time between two requests at one frontend */
-    int64_t traffic_us; /* how long clients arrive and faults come */
-    int64_t link_us;    /* greatest delay of a batch */
-    int64_t commit_us;  /* greatest delay of a commit */
-    int64_t outage_us;  /* greatest time a process stays away */
+    enum sim_fault only; /* SIM_FAULTS: several kinds */
+    int64_t fault_us;    /* mean time between two */
+    int64_t arrive_us;   /* mean time between two requests at one frontend */
+    int64_t traffic_us;  /* how long clients arrive and faults come */
+    int64_t link_us;     /* greatest delay of a batch */
+    int64_t commit_us;   /* greatest delay of a commit */
+    int64_t outage_us;   /* greatest time a process stays away */
     uint32_t big_percent;
     uint32_t stream_percent; /* responses that are streamed */
     uint32_t odd_percent;    /* handlers that release, fail, abort, never answer */
@@ -55,6 +58,8 @@ struct sim_plan {
     int64_t drain_ms;
     uint32_t concurrency;
     uint32_t leases_max;
+    uint32_t in_flight_max;
+    uint32_t exchanges_max;
 };
 
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random);

@@ -185,23 +185,15 @@ static void tick(struct sim *sim, uint32_t node)
 typedef void (*event_fn)(struct sim *sim, const struct sim_event *event);
 
 static const event_fn event_handlers[SIM_EVENT_KINDS] = {
-    [SIM_EV_CONNECT] = sim_on_connect,
-    [SIM_EV_DELIVER] = sim_on_deliver,
-    [SIM_EV_DOWN] = sim_on_down,
-    [SIM_EV_DIAL] = sim_on_dial,
-    [SIM_EV_BEAT] = sim_on_beat,
-    [SIM_EV_START] = on_start,
-    [SIM_EV_COMMITTED] = sim_on_committed,
-    [SIM_EV_LOAD] = sim_on_load,
-    [SIM_EV_ARRIVE] = on_arrive,
-    [SIM_EV_CLIENT] = sim_on_client,
-    [SIM_EV_HANDLER] = sim_on_handler,
-    [SIM_EV_DEAD] = sim_on_dead,
-    [SIM_EV_POLICY] = sim_on_policy,
-    [SIM_EV_SPACE] = sim_on_space,
-    [SIM_EV_FAULT] = sim_on_fault,
-    [SIM_EV_HEAL] = sim_on_heal,
-    [SIM_EV_PROBE] = on_probe,
+    [SIM_EV_CONNECT] = sim_on_connect,     [SIM_EV_DELIVER] = sim_on_deliver,
+    [SIM_EV_DOWN] = sim_on_down,           [SIM_EV_DIAL] = sim_on_dial,
+    [SIM_EV_BEAT] = sim_on_beat,           [SIM_EV_START] = on_start,
+    [SIM_EV_COMMITTED] = sim_on_committed, [SIM_EV_LOAD] = sim_on_load,
+    [SIM_EV_ARRIVE] = on_arrive,           [SIM_EV_CLIENT] = sim_on_client,
+    [SIM_EV_HANDLER] = sim_on_handler,     [SIM_EV_DEAD] = sim_on_dead,
+    [SIM_EV_POLICY] = sim_on_policy,       [SIM_EV_SPACE] = sim_on_space,
+    [SIM_EV_FAULT] = sim_on_fault,         [SIM_EV_HEAL] = sim_on_heal,
+    [SIM_EV_READY] = sim_on_ready,         [SIM_EV_PROBE] = on_probe,
 };
 
 /* The node whose core or store wants to be woken first, before `limit`. */

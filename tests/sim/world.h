@@ -30,6 +30,7 @@ enum sim_event_kind {
     SIM_EV_DEAD,      /* broker: the controller reports a holder's key */
     SIM_EV_POLICY,    /* broker: the controller pushes a policy */
     SIM_EV_SPACE,     /* broker: the store crosses its quota */
+    SIM_EV_READY,     /* node: its app is back */
     SIM_EV_FAULT,
     SIM_EV_HEAL,
     SIM_EV_PROBE,
@@ -80,6 +81,7 @@ int64_t sim_delay(struct sim *sim, int64_t low, int64_t high);
 /* fault.c */
 void sim_on_fault(struct sim *sim, const struct sim_event *event);
 void sim_on_heal(struct sim *sim, const struct sim_event *event);
+void sim_on_ready(struct sim *sim, const struct sim_event *event);
 void sim_on_policy(struct sim *sim, const struct sim_event *event);
 
 /* invariant.c. Prints the seed, what broke and the last events, and ends the process
