@@ -3,7 +3,6 @@
 #include "controller/config_parts.h"
 
 #include "lib/base/map.h"
-#include "lib/base/prefix.h"
 #include "lib/base/text.h"
 #include "lib/token/address.h"
 #include "lib/token/pattern.h"
@@ -36,7 +35,7 @@ static void check_name(struct ct_reading *r, const struct hf_conf_node *node)
     }
 }
 
-static int compare_names(const void *a, const void *b)
+int ct_config_compare_names(const void *a, const void *b)
 {
     const struct ct_name *left = a;
     const struct ct_name *right = b;
@@ -49,7 +48,7 @@ static int compare_names(const void *a, const void *b)
 
 static void report_doubles(struct ct_reading *r, size_t count, const char *what)
 {
-    qsort(r->names, count, sizeof *r->names, compare_names);
+    qsort(r->names, count, sizeof *r->names, ct_config_compare_names);
     for (size_t i = 1; i < count; i++) {
         if (hf_slice_equal(r->names[i - 1].text, r->names[i].text)) {
             hf_conf_report(
@@ -242,37 +241,6 @@ static void check_references(struct ct_reading *r, const char *section, const ch
     }
 }
 
-static void check_prefixes(struct ct_reading *r)
-{
-    const struct hf_conf_node *groups = hf_conf_get(r->conf->root, "url_groups");
-    size_t count = 0;
-
-    for (const struct hf_conf_node *group = groups == NULL ? NULL : groups->children;
-         group != NULL; group = group->next) {
-        for (const struct hf_conf_node *at = hf_conf_get(group, "prefixes")->children;
-             at != NULL; at = at->next) {
-            struct prefix prefix;
-            struct prefix_error error;
-
-            if (prefix_parse(at->text, &prefix, &error) != HF_OK) {
-                hf_conf_report(r->conf, at, "prefixes: %s \"%.*s\": %s",
-                               prefix_part_name(error.part),
-                               (int)(error.text.bytes < 64 ? error.text.bytes : 64),
-                               error.text.bytes > 0 ? (const char *)error.text.data
-                                                    : "",
-                               error.rule);
-            } else if (count == CT_PREFIXES_MAX) {
-                hf_conf_report(r->conf, at, "prefixes: more than %d in all",
-                               CT_PREFIXES_MAX);
-                return;
-            } else {
-                r->names[count++] = (struct ct_name){at->text, at};
-            }
-        }
-    }
-    report_doubles(r, count, "prefixes");
-}
-
 static const struct hf_conf_node *given(const struct hf_conf_node *map, const char *key)
 {
     const struct hf_conf_node *node = hf_conf_get(map, key);
@@ -351,7 +319,7 @@ void ct_config_check(struct ct_reading *r)
     check_references(r, "queues", "broker", "brokers");
     check_references(r, "url_groups", "queue", "queues");
     check_references(r, "pools", "queue", "queues");
-    check_prefixes(r);
+    ct_config_check_prefixes(r);
     check_pools(r);
 }
 

@@ -24,9 +24,13 @@ const char *ct_config_text(struct ct_reading *r, const struct hf_conf_node *map,
 struct ct_texts ct_config_texts(struct ct_reading *r, const struct hf_conf_node *map,
                                 const char *key);
 void *ct_config_array(struct ct_reading *r, size_t count, size_t bytes);
+/* For qsort of names: by text, then by line. */
+int ct_config_compare_names(const void *left, const void *right);
 
 /* config_check.c: what the table cannot say. All findings are reported, none stops. */
 void ct_config_check(struct ct_reading *r);
+/* config_prefix.c: syntax and collisions of UrlPrefixes. */
+void ct_config_check_prefixes(struct ct_reading *r);
 void ct_config_pool_read(struct ct_reading *r, const struct hf_conf_node *node,
                          struct ct_pool_config *out);
 
