@@ -87,6 +87,7 @@ def quickstart(verdicts):
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read().decode().split("\0")
         app = ("127.0.0.1", int(re.findall(r"^\d+$", "\n".join(words), re.M)[-1]))
+        wait_for(lambda: is_listening(app[1]), 20 * SLOW)
         compare(verdicts, "quickstart", app, ("127.0.0.1", port), (
             ("GET", "GET", "/", (), 200),
             ("HEAD", "HEAD", "/", (), 200),
