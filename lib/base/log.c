@@ -3,6 +3,7 @@
 #include "lib/base/check.h"
 #include "lib/base/text.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,10 @@
 #define LINE_BYTES      8192 /* a field that does not fit is left out whole */
 #define TEXT_BYTES      1024 /* of a text field before escaping */
 #define KEY_SHOWN_BYTES 8
+/* A hostile or broken peer may cause a line with every record: more lines than this are
+ * left out and counted. Errors are always written. */
+#define BURST_LINES    5000
+#define LINES_A_SECOND 1000
 
 struct line {
     size_t bytes;
@@ -26,6 +31,14 @@ static struct {
     void *sink_ctx;
     hf_time (*clock)(void);
 } settings = {.program = "holdfast", .level_min = HF_LOG_INFO};
+
+/* Seconds and lines of the present budget. Two threads that meet at the turn of a
+ * second may grant a few lines more: no harm. */
+static struct {
+    _Atomic int64_t second;
+    _Atomic int64_t lines; /* left */
+    _Atomic int64_t omitted;
+} budget = {.lines = BURST_LINES};
 
 static const char *const level_names[] = {
     [HF_LOG_DEBUG] = "debug",
@@ -224,18 +237,47 @@ static void write_out(hf_slice line)
     (void)written;
 }
 
-void hf_log_write(enum hf_log_level level, const char *event,
-                  const struct hf_log_field *fields, size_t count)
+/* A new second brings new lines, up to the burst. */
+static void refill(int64_t second)
+{
+    int64_t before = atomic_exchange(&budget.second, second);
+    int64_t lines = atomic_load(&budget.lines);
+    int64_t more = 0;
+
+    if (before == second) {
+        return;
+    }
+    more = before > second || second - before > BURST_LINES / LINES_A_SECOND
+               ? BURST_LINES
+               : (second - before) * LINES_A_SECOND;
+    lines = (lines < 0 ? 0 : lines) + more;
+    atomic_store(&budget.lines, lines > BURST_LINES ? BURST_LINES : lines);
+}
+
+/* Whether one more line may be written; *omitted says how many were not since the last
+ * one that was. */
+static bool take_budget(int64_t *omitted)
+{
+    *omitted = 0;
+    if (settings.clock == NULL) {
+        return true;
+    }
+    refill(settings.clock().us / 1000000);
+    if (atomic_fetch_sub(&budget.lines, 1) <= 0) {
+        atomic_fetch_add(&budget.omitted, 1);
+        return false;
+    }
+    if (atomic_load_explicit(&budget.omitted, memory_order_relaxed) > 0) {
+        *omitted = atomic_exchange(&budget.omitted, 0);
+    }
+    return true;
+}
+
+static void write_line(enum hf_log_level level, const char *event,
+                       const struct hf_log_field *fields, size_t count)
 {
     struct line line;
 
-    hf_check(level <= HF_LOG_ERROR);
-    hf_check(event != NULL);
-    hf_check(fields != NULL || count == 0);
-
-    if (!hf_log_enabled(level)) {
-        return;
-    }
     line.bytes = 0;
     line.is_full = false;
     add_time(&line);
@@ -256,4 +298,24 @@ void hf_log_write(enum hf_log_level level, const char *event,
     }
     line.text[line.bytes++] = '\n';
     write_out(hf_slice_of(line.text, line.bytes));
+}
+
+void hf_log_write(enum hf_log_level level, const char *event,
+                  const struct hf_log_field *fields, size_t count)
+{
+    struct hf_log_field lost;
+    int64_t omitted = 0;
+
+    hf_check(level <= HF_LOG_ERROR);
+    hf_check(event != NULL);
+    hf_check(fields != NULL || count == 0);
+
+    if (!hf_log_enabled(level) || (level != HF_LOG_ERROR && !take_budget(&omitted))) {
+        return;
+    }
+    if (omitted > 0) {
+        lost = hf_log_int("lines", omitted);
+        write_line(HF_LOG_WARN, "log lines left out", &lost, 1);
+    }
+    write_line(level, event, fields, count);
 }

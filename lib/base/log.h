@@ -41,6 +41,9 @@ void hf_log_setup(const char *program, enum hf_log_format format,
 void hf_log_sink(void (*sink)(void *ctx, hf_slice line), void *ctx,
                  hf_time (*clock)(void));
 bool hf_log_enabled(enum hf_log_level level);
+/* At most 1,000 lines a second after a burst of 5,000: what a peer can cause with every
+ * record must neither fill a disk nor hold up who logs. How many were left out is said
+ * with the next line that is written. Errors are always written. */
 void hf_log_write(enum hf_log_level level, const char *event,
                   const struct hf_log_field *fields, size_t count);
 

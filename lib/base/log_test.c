@@ -120,6 +120,44 @@ static void id_is_whole_and_key_is_shortened(void **state)
                                   "key=0102030405060708\n"));
 }
 
+static size_t counted;
+static int64_t now_ms;
+
+static void count_line(void *ctx, hf_slice line)
+{
+    (void)ctx;
+    (void)line;
+    counted++;
+}
+
+static hf_time moving_clock(void)
+{
+    return hf_time_of_ms(now_ms);
+}
+
+static void flood_is_cut_to_a_rate_and_counted_but_errors_are_written(void **state)
+{
+    (void)state;
+    now_ms = 1795415500000;
+    hf_log_setup("broker", HF_LOG_LOGFMT, HF_LOG_INFO);
+    hf_log_sink(count_line, NULL, moving_clock);
+    counted = 0;
+    for (int i = 0; i < 20000; i++) {
+        HF_WARN("flood", hf_log_int("i", i));
+    }
+    assert_int_equal(counted, 5000);
+
+    HF_ERROR("this one counts", hf_log_int("i", 0));
+    assert_int_equal(counted, 5001);
+
+    now_ms += 1000;
+    hf_log_sink(keep, NULL, moving_clock);
+    lines_bytes = 0;
+    HF_WARN("after", hf_log_int("i", 1));
+    assert_non_null(strstr(lines, "event=\"log lines left out\" lines=15000\n"));
+    assert_non_null(strstr(lines, "event=after"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +168,7 @@ int main(void)
         cmocka_unit_test(long_text_is_cut_at_1024_bytes),
         cmocka_unit_test(field_that_does_not_fit_is_left_out_whole),
         cmocka_unit_test(id_is_whole_and_key_is_shortened),
+        cmocka_unit_test(flood_is_cut_to_a_rate_and_counted_but_errors_are_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,16 @@ typedef struct hf_time {
 #define HF_TIME_NEVER ((hf_time){INT64_MAX})
 #define HF_TIME_ZERO  ((hf_time){0})
 
+/* Of outside numbers, too: what lies before the epoch is the epoch, what does not fit
+ * is HF_TIME_NEVER. */
 static inline hf_time hf_time_of_ms(int64_t unix_ms)
 {
+    if (unix_ms > INT64_MAX / 1000) {
+        return HF_TIME_NEVER;
+    }
+    if (unix_ms < 0) {
+        return HF_TIME_ZERO;
+    }
     return (hf_time){unix_ms * 1000};
 }
 

@@ -7,6 +7,16 @@
 
 #include <cmocka.h>
 
+static void
+milliseconds_that_do_not_fit_are_never_and_negative_ones_the_epoch(void **state)
+{
+    (void)state;
+    assert_int_equal(hf_time_of_ms(1500).us, 1500000);
+    assert_true(hf_time_of_ms(INT64_MAX).us == INT64_MAX);
+    assert_true(hf_time_of_ms(INT64_MAX / 1000).us < INT64_MAX);
+    assert_int_equal(hf_time_of_ms(INT64_MIN).us, 0);
+}
+
 static void adding_past_the_end_is_never(void **state)
 {
     (void)state;
@@ -39,6 +49,8 @@ static void difference_is_rounded_towards_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            milliseconds_that_do_not_fit_are_never_and_negative_ones_the_epoch),
         cmocka_unit_test(adding_past_the_end_is_never),
         cmocka_unit_test(deadline_is_reached_at_its_own_moment),
         cmocka_unit_test(difference_is_rounded_towards_zero),
