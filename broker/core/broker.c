@@ -139,6 +139,7 @@ static const session_handler session_handlers[BROKER_IN_TICK + 1] = {
     [BROKER_IN_RENEW] = on_renew,
     [BROKER_IN_OPEN] = broker_on_open,
     [BROKER_IN_CLOSE] = broker_on_close,
+    [BROKER_IN_WITHDRAW] = broker_on_withdraw,
     [BROKER_IN_SUBMIT] = broker_on_submit,
     [BROKER_IN_BODY] = broker_on_body,
     [BROKER_IN_CANCEL] = broker_on_cancel,

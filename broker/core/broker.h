@@ -101,6 +101,8 @@ enum broker_input_type {
     BROKER_IN_RENEW,        /* a heartbeat of a worker's session arrived */
     BROKER_IN_OPEN,
     BROKER_IN_CLOSE,
+    BROKER_IN_WITHDRAW, /* the session's authority no longer covers this handle: CLOSED
+                         */
     BROKER_IN_SUBMIT,
     BROKER_IN_BODY, /* a piece of a streamed request body has arrived */
     BROKER_IN_CANCEL,
@@ -354,6 +356,15 @@ bool broker_queue_at(const struct broker *broker, uint32_t index,
                      struct broker_queue_view *out); /* false: a free index */
 uint32_t broker_queue_find(const struct broker *broker,
                            hf_slice name); /* 0 = unknown */
+/* The index-th open handle of a session, from 0: which queue by which rights. False:
+ * there are no more. */
+struct broker_handle_view {
+    uint32_t handle;
+    uint32_t rights;
+    hf_slice queue;
+};
+bool broker_handle_at(const struct broker *broker, uint32_t session, uint32_t index,
+                      struct broker_handle_view *out);
 uint32_t broker_session_leases(const struct broker *broker, uint32_t session);
 /* Ids queued in `queue` after `after` (by seq order from *cursor; 0 = start), up to
  * `limit`; returns how many. */

@@ -11,6 +11,8 @@ void broker_on_session_down(struct broker *b, struct session *s,
 void broker_on_open(struct broker *b, struct session *s, const struct broker_input *in);
 void broker_on_close(struct broker *b, struct session *s,
                      const struct broker_input *in);
+void broker_on_withdraw(struct broker *b, struct session *s,
+                        const struct broker_input *in);
 void broker_on_submit(struct broker *b, struct session *s,
                       const struct broker_input *in);
 void broker_on_body(struct broker *b, struct session *s, const struct broker_input *in);

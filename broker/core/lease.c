@@ -164,8 +164,10 @@ void lease_adopt(struct broker *b, struct request *r, struct session *s,
         r->failed--;
     }
     r->bits &= (uint16_t) ~(REQUEST_IS_LOSS_COUNTED | REQUEST_IS_RECOVERED |
-                            REQUEST_IS_SUSPECT);
-    r->bits |= REQUEST_MAY_RESPOND;
+                            REQUEST_IS_SUSPECT | REQUEST_MAY_RESPOND);
+    if (handle_find(b, s, in->handle)->rights & BROKER_RIGHT_RESPOND) {
+        r->bits |= REQUEST_MAY_RESPOND;
+    }
     if (in->epoch >> 32 == b->config.incarnation &&
         (uint32_t)in->epoch > b->epoch_counter) {
         b->epoch_counter = (uint32_t)in->epoch;

@@ -11,6 +11,7 @@ static bool body_is_legal(const struct broker *b, const struct session *s,
 {
     return r->state == REQUEST_RECEIVING && r->owner_session == session_index(b, s) &&
            in->u.body.offset == r->stream_bytes &&
+           (in->u.body.bytes > 0 || in->u.body.is_last) &&
            in->u.body.bytes <= BROKER_BODY_WINDOW - r->ungranted_bytes;
 }
 

@@ -91,12 +91,13 @@ static bool declare_orphan(struct broker *b, struct session *s,
     return true;
 }
 
-/* The holder of an older epoch is told to stop; the same holder on a new link is
- * not. */
+/* A handle speaks for its own queue only. The holder of an older epoch is told to stop;
+ * the same holder on a new link is not. */
 static bool declare_known(struct broker *b, struct session *s, struct request *r,
                           const struct broker_input *in)
 {
-    if (!declare_may_adopt(r, s, in->epoch)) {
+    if (handle_find(b, s, in->handle)->queue != r->queue ||
+        !declare_may_adopt(r, s, in->epoch)) {
         return false;
     }
     if (r->holder != s->principal) {

@@ -1,4 +1,4 @@
-/* OPEN, CLOSE, CREDIT. */
+/* OPEN, CLOSE, WITHDRAW, CREDIT. */
 #include "broker/core/inputs.h"
 #include "broker/core/queue.h"
 #include "broker/core/session.h"
@@ -50,6 +50,18 @@ void broker_on_close(struct broker *b, struct session *s, const struct broker_in
 
     if (h != NULL) {
         handle_free(b, h);
+    }
+}
+
+/* As when its queue is removed, the number stays known: the peer may still give credit
+ * for it. Leases that run go on (PROTOCOL.md 3.2). */
+void broker_on_withdraw(struct broker *b, struct session *s,
+                        const struct broker_input *in)
+{
+    struct handle *h = handle_find(b, s, in->handle);
+
+    if (h != NULL && h->queue != 0) {
+        queue_close_handle(b, h, HF_REASON_DENIED);
     }
 }
 

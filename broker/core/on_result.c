@@ -103,7 +103,8 @@ static void result_body_sync(struct broker *b, struct request *r)
 }
 
 /* A piece on a lease that is over is late, not wrong: its RESULT was refused, or CANCEL
- * is on its way. */
+ * is on its way. The window does not bound empty pieces, so only the last may be one.
+ */
 void broker_on_result_body(struct broker *b, struct session *s,
                            const struct broker_input *in)
 {
@@ -114,7 +115,8 @@ void broker_on_result_body(struct broker *b, struct session *s,
         return;
     }
     if ((r->bits & RESPONSE_IS_STARTED) == 0 || (r->bits & RESPONSE_IS_WHOLE) ||
-        in->u.body.offset != r->stream_bytes || bytes > r->response_room) {
+        in->u.body.offset != r->stream_bytes || bytes > r->response_room ||
+        (bytes == 0 && !in->u.body.is_last)) {
         session_violate(b, s, HF_REASON_PROTOCOL);
         return;
     }

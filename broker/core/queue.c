@@ -86,14 +86,14 @@ void queue_check_removed(struct broker *b, struct queue *q)
     }
 }
 
-static void queue_close_handle(struct broker *b, struct handle *h)
+void queue_close_handle(struct broker *b, struct handle *h, hf_reason reason)
 {
     struct broker_effect *effect = emit(b, BROKER_OUT_CLOSED);
 
     effect->session = session_at(b, h->key.session)->number;
     effect->handle = h->key.number;
     effect->queue = h->queue;
-    effect->reason = HF_REASON_UNBOUND;
+    effect->reason = reason;
     handle_leave(b, h);
 }
 
@@ -127,7 +127,8 @@ bool queue_settle_removed(struct broker *b)
         } else {
             struct hf_list *first = hf_list_first(&q->handles);
 
-            queue_close_handle(b, HF_CONTAINER(first, struct handle, in_queue));
+            queue_close_handle(b, HF_CONTAINER(first, struct handle, in_queue),
+                               HF_REASON_UNBOUND);
         }
     }
     return true;

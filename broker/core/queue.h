@@ -18,6 +18,8 @@ bool queue_delivers(const struct queue *q);
 void queue_wake(struct broker *b, struct queue *q);
 /* Something left it: it may be gone now, if it was removed. */
 void queue_check_removed(struct broker *b, struct queue *q);
+/* The broker takes a handle back: CLOSED, and its number stays known. */
+void queue_close_handle(struct broker *b, struct handle *h, hf_reason reason);
 /* Closes the handles of removed, empty queues; false when more is left. */
 bool queue_settle_removed(struct broker *b);
 

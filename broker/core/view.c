@@ -95,6 +95,29 @@ uint32_t broker_queue_find(const struct broker *b, hf_slice name)
     return hf_pool_index(&b->queues, queue_find(b, name));
 }
 
+bool broker_handle_at(const struct broker *b, uint32_t session, uint32_t index,
+                      struct broker_handle_view *out)
+{
+    const struct session *s = session_find(b, session);
+
+    if (s == NULL) {
+        return false;
+    }
+    HF_LIST_FOR(node, &s->handles)
+    {
+        const struct handle *h = HF_CONTAINER(node, struct handle, in_session);
+
+        if (h->queue != 0 && index-- == 0) {
+            const struct queue *q = queue_at(b, h->queue);
+
+            *out = (struct broker_handle_view){h->key.number, h->rights,
+                                               hf_slice_of(q->name, q->name_bytes)};
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t broker_session_leases(const struct broker *b, uint32_t session)
 {
     const struct session *s = session_find(b, session);

@@ -124,6 +124,31 @@ static void streamed_strict_request_is_ready_when_all_of_it_is_on_disk(void **st
     bench_expect(t, "assign s2 r1 e1 attempt 1\n");
 }
 
+static void
+empty_piece_of_a_request_body_that_is_not_the_last_is_a_violation(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_MEMORY, NULL);
+    bench_pair(t, 0);
+    submit_streamed(1, REPEATABLE, 0);
+    piece(BROKER_IN_BODY, 0, 10, false);
+    bench_forget(t);
+
+    piece(BROKER_IN_BODY, 10, 0, false);
+
+    bench_expect(t, "violation s1 protocol\noutcome r1 Connection_Dropped\nfree r1\n");
+}
+
+static void empty_piece_of_a_response_that_is_not_the_last_is_a_violation(void **state)
+{
+    (void)state;
+    streaming_response(REPEATABLE);
+
+    piece(BROKER_IN_RESULT_BODY, 1000, 0, false);
+
+    bench_expect(t, "violation s2 protocol\n");
+}
+
 static void more_body_than_the_window_is_a_violation(void **state)
 {
     (void)state;
@@ -345,6 +370,11 @@ int main(void)
             teardown),
         cmocka_unit_test_teardown(
             streamed_strict_request_is_ready_when_all_of_it_is_on_disk, teardown),
+        cmocka_unit_test_teardown(
+            empty_piece_of_a_request_body_that_is_not_the_last_is_a_violation,
+            teardown),
+        cmocka_unit_test_teardown(
+            empty_piece_of_a_response_that_is_not_the_last_is_a_violation, teardown),
         cmocka_unit_test_teardown(more_body_than_the_window_is_a_violation, teardown),
         cmocka_unit_test_teardown(gap_in_a_body_is_a_violation, teardown),
         cmocka_unit_test_teardown(body_that_outgrows_the_queue_is_refused, teardown),

@@ -1,0 +1,122 @@
+/* What a session may do when its authority is narrower than it was. */
+#include "tests/scenario/broker_trace.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define REPEATABLE BROKER_SUBMIT_REPEATABLE
+
+static struct bench bench;
+static struct bench *const t = &bench;
+
+static int teardown(void **state)
+{
+    (void)state;
+    bench_fini(t);
+    return 0;
+}
+
+static void withdraw(uint32_t session, uint32_t handle)
+{
+    bench_step(t, (struct broker_input){.type = BROKER_IN_WITHDRAW,
+                                        .session = session,
+                                        .handle = handle});
+}
+
+static void withdrawn_handle_is_closed_and_gets_nothing_more(void **state)
+{
+    struct broker_handle_view view;
+
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 5);
+    assert_true(broker_handle_at(t->broker, 2, 0, &view));
+    assert_int_equal(view.handle, 1);
+    assert_int_equal(view.rights, WORKER_RIGHTS);
+    assert_true(hf_slice_equal(view.queue, HF_SLICE("q")));
+    assert_false(broker_handle_at(t->broker, 2, 1, &view));
+
+    withdraw(2, 1);
+    bench_submit(t, 1, 1, REPEATABLE);
+
+    bench_expect(t, "closed s2 h1 denied\nhold r1\n");
+    assert_false(broker_handle_at(t->broker, 2, 0, &view));
+}
+
+static void lease_of_a_withdrawn_handle_may_still_be_answered(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 1);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_forget(t);
+
+    withdraw(2, 1);
+    bench_credit(t, 2, 1); /* was on its way */
+    bench_result(t, 2, 1, EPOCH(1));
+
+    bench_expect(t, "closed s2 h1 denied\nhold-response r1\nresponse s1 r1 e1\n");
+}
+
+static void declared_lease_does_not_give_the_right_to_respond(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 1);
+    bench_submit(t, 1, 1, 0);
+    bench_about(t, BROKER_IN_ASSIGNED_ACK, 1, 1, EPOCH(1));
+    bench_down(t, 2);
+    bench_up(t, 2, 'W');
+    bench_open(t, 2, 1, BROKER_RIGHT_RECEIVE);
+    bench_declare(t, 2, 1, EPOCH(1));
+    bench_forget(t);
+
+    bench_result(t, 2, 1, EPOCH(1));
+
+    bench_expect(t, "respond-ack s2 r1 denied\n");
+}
+
+static void lease_is_not_declared_through_the_handle_of_another_queue(void **state)
+{
+    struct broker_queue_policy policies[2];
+
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 1);
+    policies[0] = policies[1] = bench_policy(BROKER_LAZY);
+    policies[1].name = HF_SLICE("other");
+    bench_policy_step(t, policies, 2);
+    bench_submit(t, 1, 1, 0);
+    bench_about(t, BROKER_IN_ASSIGNED_ACK, 1, 1, EPOCH(1));
+    bench_down(t, 2);
+    bench_up(t, 2, 'W');
+    bench_step(t, (struct broker_input){
+                      .type = BROKER_IN_OPEN,
+                      .session = 2,
+                      .handle = 1,
+                      .u.open = {.queue = HF_SLICE("other"), .rights = WORKER_RIGHTS}});
+    bench_forget(t);
+
+    bench_declare(t, 2, 1, EPOCH(1));
+
+    bench_expect(t, "declared s2 r1 not-kept\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(withdrawn_handle_is_closed_and_gets_nothing_more,
+                                  teardown),
+        cmocka_unit_test_teardown(lease_of_a_withdrawn_handle_may_still_be_answered,
+                                  teardown),
+        cmocka_unit_test_teardown(declared_lease_does_not_give_the_right_to_respond,
+                                  teardown),
+        cmocka_unit_test_teardown(
+            lease_is_not_declared_through_the_handle_of_another_queue, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
