@@ -16,7 +16,8 @@
 
 struct posted {
     struct br *br;
-    uint32_t session; /* it came from; may be gone meanwhile */
+    uint32_t session; /* it came from; may be gone, or another one, meanwhile */
+    hf_key key;       /* of that session's holder */
     uint16_t type;
     uint32_t meta_bytes;
     uint32_t body_bytes;
@@ -148,7 +149,9 @@ static void renew_own(struct br *br, hf_slice chain)
     hf_err err = HF_ERR_INVALID;
 
     hf_credentials_trust(&br->credentials, &trust);
-    if (own != NULL && hf_chain_verify(chain, &context, own) == HF_TOKEN_OK) {
+    if (own != NULL && hf_chain_verify(chain, &context, own) == HF_TOKEN_OK &&
+        hf_key_equal(hf_chain_holder(own), hf_secret_public(br->credentials.secret)) &&
+        hf_chain_has_verb(own, HF_VERB_SERVE)) {
         hf_buf_clear(&br->credentials.token);
         err = hf_buf_append(&br->credentials.token, chain);
     }
@@ -188,12 +191,31 @@ static void take_token(struct br *br, hf_slice meta)
     br_unlock(br);
 }
 
+/* A session that was cut after it had sent this has lost the right, too. */
+static bool is_still_entitled(struct br *br, const struct posted *p)
+{
+    const struct br_session *s = &br->sessions[p->session];
+    bool is_entitled = false;
+
+    br_lock(br);
+    is_entitled = s->is_up && hf_key_equal(s->key, p->key) &&
+                  hf_chain_has_verb(s->chain, HF_VERB_CONFIGURE);
+    br_unlock(br);
+    return is_entitled;
+}
+
 static void carry_out(void *context)
 {
     struct posted *p = context;
     hf_slice meta = hf_slice_of(p->data, p->meta_bytes);
     hf_slice body = hf_slice_of(p->data + p->meta_bytes, p->body_bytes);
 
+    if (!is_still_entitled(p->br, p)) {
+        HF_WARN("configuration record refused",
+                hf_log_cstr("reason", "its session is over"));
+        free(p);
+        return;
+    }
     switch (p->type) {
     case HF_RECORD_POLICY:
         take_policy(p->br, p->session, meta);
@@ -220,6 +242,7 @@ void br_configure(struct br *br, uint32_t session, const struct hf_record *recor
     }
     p->br = br;
     p->session = session;
+    p->key = br->sessions[session].key;
     p->type = record->type;
     p->meta_bytes = (uint32_t)record->meta.bytes;
     p->body_bytes = (uint32_t)record->body.bytes;

@@ -24,7 +24,11 @@ static void send_answer(struct answer *a)
 
     hf_buf_init(&meta, HF_META_LIST_MAX);
     if (hf_stat_result_append(&a->result, &meta) == HF_OK) {
-        br_send_control(a->br, a->session, HF_RECORD_STAT_RESULT, hf_buf_slice(&meta));
+        /* Ten thousand queues are more than the control records that may wait. */
+        const struct hf_record record = {.type = HF_RECORD_STAT_RESULT,
+                                         .meta = hf_buf_slice(&meta)};
+
+        (void)br_send(a->br, a->session, &record);
     }
     hf_buf_fini(&meta);
     a->result.queues_count = 0;
@@ -124,12 +128,13 @@ void br_stat(struct br *br, uint32_t session, const struct hf_record *record)
     send_answer(&a);
 }
 
-/* Puts the core's cursor behind `after`: where the last page ended, or by looking. */
+/* Puts the core's cursor behind `after`: where the last page ended, or at that request.
+ * UINT64_MAX: it is not queued here any more, so nobody can say what came after it. */
 static uint64_t find_cursor(struct br *br, uint32_t queue, const struct br_peek *peek,
                             hf_id after)
 {
-    uint64_t cursor = 0;
-    hf_id id;
+    struct broker_request_view view;
+    uint32_t slot = broker_slot_of(br->core, after);
 
     if (hf_id_is_zero(after)) {
         return 0;
@@ -137,12 +142,11 @@ static uint64_t find_cursor(struct br *br, uint32_t queue, const struct br_peek 
     if (hf_id_equal(after, peek->last)) {
         return peek->cursor;
     }
-    while (broker_peek(br->core, queue, &cursor, &id, 1) == 1) {
-        if (hf_id_equal(id, after)) {
-            return cursor;
-        }
+    if (slot == 0) {
+        return UINT64_MAX;
     }
-    return UINT64_MAX;
+    view = broker_request_at(br->core, slot);
+    return view.queue == queue ? view.seq : UINT64_MAX;
 }
 
 void br_peek(struct br *br, uint32_t session, const struct hf_record *record)

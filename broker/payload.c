@@ -14,12 +14,19 @@ struct br_held {
     uint8_t data[]; /* head, body */
 };
 
+/* Small pieces are put together in doubling steps, so that a sender of single bytes
+ * costs twice the memory of its bytes at most, and no walk along a long list for each.
+ */
+#define PIECE_BYTES_JOINED 65536u
+
 struct br_piece {
     struct br_piece *next;
+    struct br_piece *last; /* of the list; true in its first piece only */
     uint64_t offset;
     _Atomic uint32_t references;
     uint32_t bytes;
-    uint8_t data[];
+    uint32_t capacity;
+    uint8_t data[]; /* whoever holds a reference may read what it has seen filled */
 };
 
 struct br_reply {
@@ -98,25 +105,55 @@ void br_drop_held(struct br *br, uint32_t slot)
     }
 }
 
-void br_hold_body(struct br *br, uint32_t slot, uint64_t offset, hf_slice bytes)
+static struct br_piece *piece_new(uint64_t offset, size_t bytes)
 {
-    struct br_piece **at = &br->slots[slot].pieces;
-    struct br_piece *piece = malloc(sizeof *piece + bytes.bytes);
+    size_t joined = offset < PIECE_BYTES_JOINED ? (size_t)offset : PIECE_BYTES_JOINED;
+    size_t capacity = bytes < joined ? joined : bytes;
+    struct br_piece *piece = malloc(sizeof *piece + capacity);
 
     if (piece == NULL) {
         br_fail_stop("no memory for a body");
     }
     piece->next = NULL;
+    piece->last = piece;
     piece->offset = offset;
     atomic_init(&piece->references, 1);
-    piece->bytes = (uint32_t)bytes.bytes;
+    piece->bytes = 0;
+    piece->capacity = (uint32_t)capacity;
+    return piece;
+}
+
+/* Where `bytes` from `offset` on go: behind the last piece, or into a new one. */
+static struct br_piece *piece_for(struct br_slot *s, uint64_t offset, size_t bytes)
+{
+    struct br_piece *first = s->pieces;
+    struct br_piece *piece = NULL;
+
+    if (first != NULL) {
+        piece = first->last;
+        hf_check(piece->offset + piece->bytes == offset);
+        if (bytes <= piece->capacity - piece->bytes) {
+            return piece;
+        }
+    }
+    piece = piece_new(offset, bytes);
+    if (first == NULL) {
+        s->pieces = piece;
+    } else {
+        first->last->next = piece;
+        first->last = piece;
+    }
+    return piece;
+}
+
+void br_hold_body(struct br *br, uint32_t slot, uint64_t offset, hf_slice bytes)
+{
+    struct br_piece *piece = piece_for(&br->slots[slot], offset, bytes.bytes);
+
     if (bytes.bytes > 0) {
-        memcpy(piece->data, bytes.data, bytes.bytes);
+        memcpy(piece->data + piece->bytes, bytes.data, bytes.bytes);
+        piece->bytes += (uint32_t)bytes.bytes;
     }
-    while (*at != NULL) {
-        at = &(*at)->next;
-    }
-    *at = piece;
 }
 
 void br_piece_unref(struct br_piece *piece)
@@ -163,6 +200,9 @@ void br_drop_pieces(struct br *br, uint32_t slot, uint64_t end)
         struct br_piece *piece = s->pieces;
 
         s->pieces = piece->next;
+        if (s->pieces != NULL) {
+            s->pieces->last = piece->last;
+        }
         br_piece_unref(piece);
     }
 }

@@ -24,7 +24,8 @@ static bool send_with(struct br *br, uint32_t session, const struct hf_record *r
 {
     struct br_session *s = &br->sessions[session];
 
-    if (session == 0 || s->link == NULL || send(s->link, record) != HF_OK) {
+    if (session == 0 || s->link == NULL || s->is_ending ||
+        send(s->link, record) != HF_OK) {
         return false;
     }
     mark_dirty(br, session, record);
@@ -56,13 +57,8 @@ void br_send_control(struct br *br, uint32_t session, enum hf_record_type type,
 
 void br_end_session(struct br *br, uint32_t session, hf_reason reason)
 {
-    struct hf_link *link = br->sessions[session].link;
-
-    if (link == NULL) {
-        return;
-    }
     SEND(br, session, GOODBYE, goodbye, .reason = reason);
-    hf_link_finish(link, 500);
+    br->sessions[session].is_ending = true;
 }
 
 void br_send_assign(struct br *br, const struct broker_effect *assign, hf_slice head,

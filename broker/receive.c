@@ -24,13 +24,17 @@ struct run {
 typedef hf_err (*decode_fn)(struct run *run, const struct hf_record *record,
                             struct broker_input *in);
 
-/* One handle of a session may peek; a second one is a violation. */
+/* One handle of a session may peek; a second one is a violation. The same one may be
+ * opened again once the broker has closed it. */
 static hf_err remember_peek(struct br_session *s, const struct hf_queue_open *open)
 {
-    if (s->peek != NULL || (s->peek = calloc(1, sizeof *s->peek)) == NULL) {
+    if (s->peek != NULL && s->peek->handle != open->handle) {
         return HF_ERR_INVALID;
     }
-    s->peek->handle = open->handle;
+    if (s->peek == NULL && (s->peek = calloc(1, sizeof *s->peek)) == NULL) {
+        return HF_ERR_INVALID;
+    }
+    *s->peek = (struct br_peek){.handle = open->handle};
     memcpy(s->peek->queue, open->queue.data, open->queue.bytes);
     return HF_OK;
 }
@@ -38,13 +42,6 @@ static hf_err remember_peek(struct br_session *s, const struct hf_queue_open *op
 static hf_err decode_open(struct run *run, const struct hf_record *record,
                           struct broker_input *in)
 {
-    static const struct {
-        uint32_t right;
-        enum hf_verb verb;
-    } verbs[] = {{HF_RIGHT_RECEIVE, HF_VERB_RECEIVE},
-                 {HF_RIGHT_RESPOND, HF_VERB_RESPOND},
-                 {HF_RIGHT_ENQUEUE, HF_VERB_ENQUEUE},
-                 {HF_RIGHT_PEEK, HF_VERB_PEEK}};
     struct br_session *s = &run->br->sessions[run->session];
     struct hf_queue_open open;
     hf_err err = hf_queue_open_decode(record->meta, &open);
@@ -58,18 +55,16 @@ static hf_err decode_open(struct run *run, const struct hf_record *record,
     in->u.open.rights = open.rights;
     /* All or nothing: a right that is missing denies the open, and so does a name that
      * no pattern could hold, without saying which (SECURITY.md 2.8). */
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if ((open.rights & verbs[i].right) != 0 &&
-            !hf_chain_allows(s->chain, verbs[i].verb, open.queue)) {
-            in->u.open.rights = 0;
-        }
+    if (!br_chain_allows(s->chain, open.rights, open.queue)) {
+        in->u.open.rights = 0;
     }
     if ((in->u.open.rights & HF_RIGHT_PEEK) != 0) {
         err = remember_peek(s, &open);
     }
     if (s->queue[0] == '\0') {
+        br_lock(run->br); /* STAT of another session reads it */
         memcpy(s->queue, open.queue.data, open.queue.bytes);
-        s->queue[open.queue.bytes] = '\0';
+        br_unlock(run->br);
     }
     return err;
 }
@@ -384,7 +379,8 @@ void br_receive(struct br *br, uint32_t session, const struct hf_record *records
     run.session = session;
     run.count = 0;
     run.now = hf_clock_now();
-    for (size_t i = 0; i < count && br->sessions[session].is_up; i++) {
+    /* Whether the session is still up is looked at under the lock, for each run. */
+    for (size_t i = 0; i < count; i++) {
         if (!take(&run, &records[i])) {
             return;
         }

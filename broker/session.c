@@ -51,6 +51,36 @@ static enum hf_token_error judge(struct br *br, const struct hf_chain *chain)
     return error;
 }
 
+static bool is_named_in(hf_jti jti, const struct hf_chain *chain)
+{
+    for (size_t i = 0; i < chain->links_count; i++) {
+        if (memcmp(jti.bytes, chain->links[i].jti.bytes, sizeof jti.bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under the lock: whether one more session would exceed `conns` of one of its links,
+ * which is counted over all sessions whose chain names that link (SECURITY.md 2.3). */
+static bool has_all_conns(const struct br *br, const struct hf_chain *chain)
+{
+    for (size_t link = 0; link < chain->links_count; link++) {
+        const struct hf_claims *claims = &chain->links[link];
+        uint64_t count = 0;
+
+        for (uint32_t i = 1; claims->limits.conns > 0 && i < br->sessions_fresh; i++) {
+            const struct br_session *s = &br->sessions[i];
+
+            count += s->is_up && is_named_in(claims->jti, s->chain) ? 1 : 0;
+        }
+        if (claims->limits.conns > 0 && count >= claims->limits.conns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool br_admit(void *context, const struct hf_link_claim *claim,
               struct hf_welcome *welcome)
 {
@@ -59,6 +89,9 @@ bool br_admit(void *context, const struct hf_link_claim *claim,
 
     br_lock(br);
     error = judge(br, claim->chain);
+    if (error == HF_TOKEN_OK && has_all_conns(br, claim->chain)) {
+        error = HF_TOKEN_DENIED;
+    }
     if (error == HF_TOKEN_OK && br->revocation != NULL) {
         welcome->revocation_seq = hf_revocation_head(br->revocation)->seq;
     }
@@ -77,6 +110,25 @@ bool br_admit(void *context, const struct hf_link_claim *claim,
         hf_stat_add(&br_stats.grace_accepted, 1);
         HF_WARN("expired token accepted while the controller is away",
                 hf_log_slice("subject", hf_chain_subject(claim->chain)));
+    }
+    return true;
+}
+
+bool br_chain_allows(const struct hf_chain *chain, uint32_t rights, hf_slice queue)
+{
+    static const struct {
+        uint32_t right;
+        enum hf_verb verb;
+    } verbs[] = {{HF_RIGHT_RECEIVE, HF_VERB_RECEIVE},
+                 {HF_RIGHT_RESPOND, HF_VERB_RESPOND},
+                 {HF_RIGHT_ENQUEUE, HF_VERB_ENQUEUE},
+                 {HF_RIGHT_PEEK, HF_VERB_PEEK}};
+
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if ((rights & verbs[i].right) != 0 &&
+            !hf_chain_allows(chain, verbs[i].verb, queue)) {
+            return false;
+        }
     }
     return true;
 }
@@ -114,7 +166,7 @@ static void on_up(void *context, struct hf_link *link, const struct hf_link_peer
     uint32_t index = 0;
 
     br_lock(br);
-    index = chain == NULL ? 0 : free_index(br);
+    index = chain == NULL || has_all_conns(br, peer->chain) ? 0 : free_index(br);
     if (index == 0) {
         br_unlock(br);
         free(chain);
@@ -125,7 +177,9 @@ static void on_up(void *context, struct hf_link *link, const struct hf_link_peer
         return;
     }
     *chain = *peer->chain;
-    br->sessions[index] = (struct br_session){.chain = chain};
+    /* The list of dirty indexes may still name this one. */
+    br->sessions[index] =
+        (struct br_session){.chain = chain, .is_dirty = br->sessions[index].is_dirty};
     describe(&br->sessions[index], link, peer);
     hf_link_set_user(link, (void *)(uintptr_t)index);
     if (peer->result->peer_role == HF_ROLE_CONTROLLER && br->controllers_count++ == 0) {
@@ -225,7 +279,7 @@ static enum hf_token_error verify_reauth(struct br *br, struct br_session *s,
         .trust = &trust,
         .cluster = hf_slice_of_cstr(br->credentials.cluster),
         .broker = hf_slice_of_cstr(br->options.name),
-        .skip_network = true, /* judged when the session came, from the same peer */
+        .peer = hf_link_peer(s->link)->ip,
         .now_s = hf_clock_wall_seconds(),
         .skew_s = HF_CHAIN_SKEW_S,
         .ttl_s_max = HF_CHAIN_TTL_S_MAX,
@@ -240,6 +294,33 @@ static enum hf_token_error verify_reauth(struct br *br, struct br_session *s,
         br_unlock(br);
     }
     return error;
+}
+
+/* What the new chain does not allow any more is taken back; else a chain that is about
+ * to expire or to be revoked could pass its rights on to a narrower one. */
+static void withdraw_handles(struct br *br, uint32_t session)
+{
+    struct br_session *s = &br->sessions[session];
+    struct broker_handle_view view;
+    uint32_t i = 0;
+
+    while (broker_handle_at(br->core, session, i, &view)) {
+        struct broker_input input = {.type = BROKER_IN_WITHDRAW,
+                                     .now = hf_clock_now(),
+                                     .session = session,
+                                     .handle = view.handle};
+
+        if (br_chain_allows(s->chain, view.rights, view.queue)) {
+            i++;
+            continue;
+        }
+        if (s->peek != NULL && s->peek->handle == view.handle) {
+            free(s->peek);
+            s->peek = NULL;
+        }
+        hf_stat_add(&br_stats.denied, 1);
+        br_step(br, &input, NULL);
+    }
 }
 
 void br_reauth(struct br *br, uint32_t session, const struct hf_record *record)
@@ -266,6 +347,7 @@ void br_reauth(struct br *br, uint32_t session, const struct hf_record *record)
         s->chain = chain;
         chain = old;
         result.is_accepted = true;
+        withdraw_handles(br, session);
     }
     result.expires_ms = s->chain == NULL ? 0 : s->chain->expires_s * 1000;
     br_send_control(

@@ -51,9 +51,12 @@ void br_lock(struct br *br)
     pthread_mutex_lock(&br->lock);
 }
 
+#define GOODBYE_MS 500 /* for GOODBYE to leave */
+
 struct flush {
     struct hf_link *link; /* a reference */
     bool is_urgent;
+    bool is_ending;
 };
 
 /* Takes up to BR_FLUSH_MAX links off the dirty list. */
@@ -65,7 +68,8 @@ static uint32_t take_dirty(struct br *br, struct flush *flushes)
         struct br_session *s = &br->sessions[br->dirty[--br->dirty_count]];
 
         if (s->link != NULL && s->is_dirty) {
-            flushes[count++] = (struct flush){hf_link_ref(s->link), s->is_urgent};
+            flushes[count++] =
+                (struct flush){hf_link_ref(s->link), s->is_urgent, s->is_ending};
         }
         s->is_dirty = false;
         s->is_urgent = false;
@@ -92,7 +96,9 @@ void br_unlock(struct br *br)
         is_more = br->dirty_count > 0;
         pthread_mutex_unlock(&br->lock);
         for (uint32_t i = 0; i < count; i++) {
-            if (flushes[i].is_urgent) {
+            if (flushes[i].is_ending) {
+                hf_link_finish(flushes[i].link, GOODBYE_MS);
+            } else if (flushes[i].is_urgent) {
                 hf_link_flush(flushes[i].link);
             } else {
                 hf_link_flush_soon(flushes[i].link);

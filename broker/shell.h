@@ -60,6 +60,7 @@ struct br_session {
     bool is_up;         /* the core knows it */
     bool is_dirty;      /* has output that waits for a flush */
     bool is_urgent;     /* somebody waits for that output */
+    bool is_ending;     /* GOODBYE is its last record; the flush closes the link */
     bool is_subscribed; /* to routing snapshots and revocations */
     uint64_t snapshot;  /* sequence acknowledged */
     int64_t pid;
@@ -172,7 +173,8 @@ bool br_send(struct br *br, uint32_t session, const struct hf_record *record);
 /* An uncredited record with this metadata. */
 void br_send_control(struct br *br, uint32_t session, enum hf_record_type type,
                      hf_slice meta);
-/* Ends a session: GOODBYE{reason}, then the link closes. Under the lock. */
+/* Ends a session: GOODBYE{reason}, then the link closes (in br_unlock, because that is
+ * I/O). Nothing is sent after it. Under the lock. */
 void br_end_session(struct br *br, uint32_t session, hf_reason reason);
 
 /* payload.c, all under the lock. */
@@ -228,6 +230,8 @@ void br_receive(struct br *br, uint32_t session, const struct hf_record *records
                 size_t count);
 /* Whether expired tokens are accepted now: no controller has been here for a while. */
 bool br_is_in_grace(const struct br *br, hf_time now);
+/* Whether a chain allows all of these HF_RIGHT_* on a queue. */
+bool br_chain_allows(const struct hf_chain *chain, uint32_t rights, hf_slice queue);
 void br_reauth(struct br *br, uint32_t session, const struct hf_record *record);
 /* Ends sessions whose authority is over. Loop. */
 void br_judge_expiry(struct br *br);
