@@ -403,6 +403,8 @@ int wk_app_exec(int argc, char **argv)
         getppid() != (pid_t)strtol(argv[2], NULL, 10)) {
         return 126;
     }
+    /* libcurl and the loop's library open some descriptors without close-on-exec. */
+    (void)close_range(3, ~0u, 0);
     (void)execvp(argv[3], argv + 3);
     fprintf(stderr, "%s: %s\n", argv[3], strerror(errno));
     return 127;

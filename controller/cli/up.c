@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -286,6 +287,9 @@ int cli_up(const struct hf_flags *flags)
         return 2;
     }
     (void)umask(077);
+    /* It keeps the keys of brokers and frontends, which workers of the same user must
+     * not read from its memory (SECURITY.md 4.2). */
+    (void)prctl(PR_SET_DUMPABLE, 0);
     if (!read_paths(&up, flags->arguments[0]) ||
         !up_state_open(&up, hf_flags_get(flags, "state"))) {
         return 1;
