@@ -219,8 +219,8 @@ def main():
     app = rawapp.App([upstream], answer)
     with cluster.Cluster(config(port, upstream)) as running:
         q = Queues(verdicts, running, app, port)
-        for part in (check_length, check_bytes, check_wait, check_deadline, check_gone,
-                     check_credit, check_attempts, check_body):
+        for part in (check_length, check_bytes, check_wait, check_credit, check_deadline,
+                     check_gone, check_attempts, check_body):
             try:
                 part(q)
             except (client.Broken, OSError, AttributeError) as error:
