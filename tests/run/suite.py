@@ -16,9 +16,11 @@ import sys
 import threading
 import time
 
-UNIT_SECONDS = 300
-SIM_SECONDS = 900
-SCRIPT_SECONDS = 600
+UNIT_SECONDS = 120
+SIM_SECONDS = 300
+SCRIPT_SECONDS = 240
+SLOWER = {"release": 1, "asan": 3, "tsan": 5}  # what a mode may take more
+FULL_FACTOR = 10  # with HOLDFAST_FULL the scripts measure longer
 TAIL_LINES = 60
 
 CMOCKA = {
@@ -122,21 +124,29 @@ def stop(signum, _frame):
     os._exit(128 + signum)
 
 
+def limit(options, seconds):
+    is_full = os.environ.get("HOLDFAST_FULL", "") not in ("", "0")
+    return seconds * SLOWER[options.mode] * (FULL_FACTOR if is_full else 1)
+
+
 def items_of(options):
     items = []
+    unit_seconds = limit(options, UNIT_SECONDS)
     for path in options.programs:
         name = os.path.relpath(path, os.path.join(options.out, "tests"))
         if os.path.basename(path).startswith("fuzz_"):
             short = os.path.basename(path)[len("fuzz_"):]
             command = [path, os.path.join("tests", "fuzz", "corpus", short)]
-            items.append(Item(name, command, "plain", UNIT_SECONDS))
+            items.append(Item(name, command, "plain", unit_seconds))
         else:
-            items.append(Item(name, [path], "cmocka", UNIT_SECONDS))
+            items.append(Item(name, [path], "cmocka", unit_seconds))
     if options.sim:
         command = [options.sim, "--seeds", str(options.seeds)]
-        items.append(Item(f"simulation, {options.seeds} seeds", command, "plain", SIM_SECONDS))
+        items.append(Item(f"simulation, {options.seeds} seeds", command, "plain",
+                          max(limit(options, SIM_SECONDS), options.seeds)))
     for path in options.scripts.split():
-        items.append(Item(path, ["./" + path], "script", SCRIPT_SECONDS))
+        items.append(Item(path, ["./" + path], "script",
+                          limit(options, SCRIPT_SECONDS)))
     return items
 
 
