@@ -2,12 +2,15 @@
  * And the tick thread, which wakes the core when one of its deadlines has come. */
 #include "broker/shell.h"
 
+#include "lib/base/bytes.h"
 #include "lib/base/log.h"
 #include "lib/io/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define EPOCHS_LOW (UINT32_MAX / 2)
 
 /* What keeps the batch's bytes alive while they are written outside of the lock. */
 struct commit {
@@ -187,6 +190,33 @@ static void tell_space(struct br *br)
     br_unlock(br);
 }
 
+/* At 100,000 leases a second the epochs of one incarnation last for twelve hours. The
+ * next one is on disk before the core gives anything out in its name. */
+static void raise_incarnation(struct br *br)
+{
+    struct broker_input input = {.type = BROKER_IN_INCARNATION};
+    uint8_t value[4];
+    const struct br_store_meta item = {"incarnation", hf_slice_of(value, sizeof value)};
+    uint32_t left = 0;
+
+    br_lock(br);
+    left = broker_epochs_left(br->core);
+    br_unlock(br);
+    if (left > EPOCHS_LOW) {
+        return;
+    }
+    hf_put_be32(value, br->incarnation + 1);
+    if (br_store_meta_put_all(br->store, &item, 1) != HF_OK) {
+        br_fail_stop("the incarnation cannot be stored");
+    }
+    br_lock(br);
+    input.now = hf_clock_now();
+    input.u.incarnation.number = ++br->incarnation;
+    br_step(br, &input, NULL);
+    br_unlock(br);
+    HF_INFO("new incarnation", hf_log_int("incarnation", br->incarnation));
+}
+
 static void commit_one(struct br *br, struct commit *c)
 {
     int64_t start = hf_clock_monotonic_us();
@@ -242,6 +272,7 @@ void *br_commit_main(void *context)
         }
         if (!has_batch || rounds++ % 16 == 0) {
             tell_space(br);
+            raise_incarnation(br);
         }
         pthread_mutex_lock(&br->lock);
     }

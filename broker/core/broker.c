@@ -103,6 +103,13 @@ static void on_space(struct broker *b, const struct broker_input *in)
     b->is_full = in->u.space.is_full;
 }
 
+static void on_incarnation(struct broker *b, const struct broker_input *in)
+{
+    hf_check(in->u.incarnation.number > b->config.incarnation);
+    b->config.incarnation = in->u.incarnation.number;
+    b->epoch_counter = 0;
+}
+
 static void on_committed(struct broker *b, const struct broker_input *in)
 {
     hf_check(b->is_batch_out && !b->is_batch_committed);
@@ -110,10 +117,11 @@ static void on_committed(struct broker *b, const struct broker_input *in)
     b->is_batch_committed = true;
 }
 
+/* broker_dispatch has renewed it, as it does for every input of a session. */
 static void on_renew(struct broker *b, struct session *s, const struct broker_input *in)
 {
     (void)in;
-    s->renewed = b->now;
+    hf_check(s->renewed.us == b->now.us);
 }
 
 typedef void (*broker_handler)(struct broker *, const struct broker_input *);
@@ -129,6 +137,7 @@ static const broker_handler broker_handlers[] = {
     [BROKER_IN_RECOVERED] = broker_on_recovered,
     [BROKER_IN_RECOVERED_END] = broker_on_recovered_end,
     [BROKER_IN_SPACE] = on_space,
+    [BROKER_IN_INCARNATION] = on_incarnation,
     [BROKER_IN_COMMITTED] = on_committed,
     [BROKER_IN_TICK] = on_tick,
 };
@@ -168,6 +177,8 @@ static void broker_dispatch(struct broker *b, const struct broker_input *in)
     struct session *s = session_find(b, in->session);
 
     if (s != NULL) {
+        /* A link that is busy sends no heartbeats: whatever comes is a sign of life. */
+        s->renewed = b->now;
         session_handlers[in->type](b, s, in);
     }
 }
@@ -206,6 +217,11 @@ void broker_step(struct broker *b, const struct broker_input *input,
     broker_dispatch(b, input);
     b->is_behind = !b->is_recovering && !broker_work(b);
     b->out = NULL;
+}
+
+uint32_t broker_epochs_left(const struct broker *b)
+{
+    return (uint32_t)(UINT32_MAX - b->epoch_counter);
 }
 
 hf_time broker_next_deadline(const struct broker *b)

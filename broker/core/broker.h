@@ -125,6 +125,8 @@ enum broker_input_type {
     BROKER_IN_RECOVERED, /* one stored request, in order of seq, before any session */
     BROKER_IN_RECOVERED_END, /* now time runs: broker_grace starts */
     BROKER_IN_SPACE,         /* the store crossed its quota, in either direction */
+    BROKER_IN_INCARNATION,   /* epochs begin anew above all before; the shell has stored
+                                it */
     BROKER_IN_COMMITTED,     /* the batch taken last is on disk */
     BROKER_IN_TICK           /* time has passed; nothing else */
 };
@@ -190,6 +192,9 @@ struct broker_input {
         struct {
             bool is_full; /* SPACE: used >= 85 % of the map */
         } space;
+        struct {
+            uint32_t number; /* INCARNATION: above the present one */
+        } incarnation;
         struct {
             uint64_t bytes; /* WINDOW */
         } window;
@@ -337,6 +342,9 @@ void broker_step(struct broker *broker, const struct broker_input *input,
  * command. */
 /* When the next TICK is wanted; the past = at once; HF_TIME_NEVER = not at all. */
 hf_time broker_next_deadline(const struct broker *broker);
+
+/* Leases that can still be given before the next INCARNATION must have come. */
+uint32_t broker_epochs_left(const struct broker *broker);
 
 /* When the store thread has something to write: the past = at once. While a batch is
  * taken and not yet COMMITTED, nothing more is handed out. */

@@ -1,4 +1,5 @@
-/* What a session may do when its authority is narrower than it was. */
+/* What a session may do when its authority is narrower than it was, and what an epoch
+ * says of who holds a lease. */
 #include "tests/scenario/broker_trace.h"
 
 #include <setjmp.h>
@@ -105,6 +106,30 @@ static void lease_is_not_declared_through_the_handle_of_another_queue(void **sta
     bench_expect(t, "declared s2 r1 not-kept\n");
 }
 
+static void lease_of_a_new_incarnation_is_above_all_before_it(void **state)
+{
+    uint64_t first = 0;
+    uint64_t second = 0;
+
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 2);
+    bench_submit(t, 1, 1, REPEATABLE);
+    first = broker_request_at(t->broker, 1).lease_epoch;
+    assert_int_equal(broker_epochs_left(t->broker), UINT32_MAX - 1);
+
+    bench_step(t, (struct broker_input){.type = BROKER_IN_INCARNATION,
+                                        .u.incarnation.number = 2});
+    bench_submit(t, 1, 2, REPEATABLE);
+    second = broker_request_at(t->broker, 2).lease_epoch;
+    bench_forget(t);
+
+    assert_true(second == ((uint64_t)2 << 32 | 1));
+    assert_true(second > first);
+    bench_result(t, 2, 1, first); /* a lease from before counts as ever */
+    bench_expect(t, "hold-response r1\nresponse s1 r1 e1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +141,8 @@ int main(void)
                                   teardown),
         cmocka_unit_test_teardown(
             lease_is_not_declared_through_the_handle_of_another_queue, teardown),
+        cmocka_unit_test_teardown(lease_of_a_new_incarnation_is_above_all_before_it,
+                                  teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
