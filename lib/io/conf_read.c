@@ -172,8 +172,11 @@ static void take_scalar(struct reader *r, const yaml_event_t *event)
         if (!is_null(event)) {
             conf_error(r->conf, place, "%s: expected %s", shown,
                        node->row->type == HF_CONF_LIST ? "a list" : "keys and values");
-        } else if (node->row->type == HF_CONF_MAP) {
-            conf_fill(r->conf, node);
+        } else {
+            if (node->row->type == HF_CONF_MAP) {
+                conf_fill(r->conf, node);
+            }
+            conf_judge_count(r->conf, node); /* nothing is none */
         }
         return;
     }
