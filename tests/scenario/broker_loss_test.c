@@ -163,6 +163,23 @@ static void leases_not_renewed_are_lost(void **state)
     bench_expect(t, "");
 }
 
+static void whatever_a_worker_sends_renews_its_leases(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 3);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_forget(t);
+
+    bench_run(t, 20000);
+    bench_credit(t, 2, 1);
+    bench_run(t, 29000);
+
+    bench_expect(t, "");
+    bench_run(t, 1000);
+    bench_expect(t, "violation s2 worker-lost\n");
+}
+
 static void five_failed_attempts_end_a_request_and_later_ones_back_off(void **state)
 {
     (void)state;
@@ -372,6 +389,7 @@ int main(void)
         cmocka_unit_test_teardown(
             dead_holder_with_a_session_still_up_loses_it_and_gets_no_grace, teardown),
         cmocka_unit_test_teardown(leases_not_renewed_are_lost, teardown),
+        cmocka_unit_test_teardown(whatever_a_worker_sends_renews_its_leases, teardown),
         cmocka_unit_test_teardown(
             five_failed_attempts_end_a_request_and_later_ones_back_off, teardown),
         cmocka_unit_test_teardown(
