@@ -32,7 +32,11 @@ static void seat_close(struct step *step, struct seat *seat)
     seat->outstanding = 0;
     seat->is_credited = false;
     seat->state = SEAT_CLOSED;
-    seat->reopen = hf_time_add_ms(step->input->now, WORKER_REOPEN_MS);
+    seat->reopen_ms = seat->reopen_ms == 0 ? WORKER_REOPEN_MS : 2 * seat->reopen_ms;
+    if (seat->reopen_ms > WORKER_REOPEN_MS_MAX) {
+        seat->reopen_ms = WORKER_REOPEN_MS_MAX;
+    }
+    seat->reopen = hf_time_add_ms(step->input->now, seat->reopen_ms);
 }
 
 void on_opened(struct step *step)
@@ -45,6 +49,7 @@ void on_opened(struct step *step)
     }
     if (step->input->reason == HF_REASON_NONE) {
         seat->state = SEAT_OPEN;
+        seat->reopen_ms = 0;
     } else {
         seat_close(step, seat);
     }

@@ -47,6 +47,7 @@ void session_down(struct step *step, uint32_t index)
         seat->state = SEAT_CLOSED;
         seat->is_credited = false;
         seat->reopen = HF_TIME_NEVER;
+        seat->reopen_ms = 0;
     }
     /* Which of them are lost is decided lease by lease in session_sweep; here only the
      * mark changes, so that a step stays short however many there are. */

@@ -22,7 +22,8 @@
 #define WORKER_QUEUE_NAME_BYTES 255
 #define WORKER_CREDIT_MAX       65535u /* PROTOCOL.md 3.4 */
 #define WORKER_SWEEP_LEASES     32     /* judged in one step; keeps effects bounded */
-#define WORKER_REOPEN_MS        1000   /* a refused queue is asked for again */
+#define WORKER_REOPEN_MS        50     /* a refused queue is asked for again, */
+#define WORKER_REOPEN_MS_MAX    1000   /* ever later: twice the time before */
 #define WORKER_WINDOW_GIVE      (WORKER_BODY_WINDOW / 4)
 
 enum lease_state {
@@ -78,6 +79,7 @@ struct seat {
     uint32_t outstanding; /* credit given and not used */
     uint32_t running;     /* leases whose handler has not ended */
     hf_time reopen;       /* when a refused one is asked for again */
+    int64_t reopen_ms;    /* the wait before that; 0 = not refused since it was open */
 };
 
 struct queue {
