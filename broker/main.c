@@ -56,7 +56,8 @@ static const struct hf_program program = {
 static struct br broker;
 
 /* Counts beyond this would not fit into memory anyway. */
-#define COUNT_MAX 16000000u
+#define COUNT_MAX     16000000u
+#define DRAIN_LOOK_MS 20
 
 static bool read_limits(const struct hf_flags *flags, struct br_options *o)
 {
@@ -124,15 +125,29 @@ static bool read_credentials(const struct hf_flags *flags,
     return true;
 }
 
-static void stop_now(void *context)
+static bool has_sessions(struct br *br)
+{
+    bool is_found = false;
+
+    br_lock(br);
+    for (uint32_t i = 1; i < br->sessions_fresh; i++) {
+        is_found = is_found || br->sessions[i].is_up;
+    }
+    br_unlock(br);
+    return is_found;
+}
+
+static void drain(void *context)
 {
     struct br *br = context;
 
-    hf_loop_stop(br->loop);
+    if (hf_time_reached(br->drain_end, hf_clock_now()) || !has_sessions(br)) {
+        hf_loop_stop(br->loop);
+    }
 }
 
-/* Answers that are on their way get a moment; what is held is on disk or with its
- * frontend, and comes again. */
+/* Answers that are on their way get a moment, while there is anybody to take them; what
+ * is held is on disk or with its frontend, and comes again. */
 static void on_terminate(void *context)
 {
     static struct hf_timer *timer;
@@ -142,12 +157,13 @@ static void on_terminate(void *context)
         return;
     }
     br->is_draining = true;
+    br->drain_end = hf_time_add_ms(hf_clock_now(), br->options.drain_ms);
     HF_INFO("draining", hf_log_int("ms", br->options.drain_ms));
-    if (hf_timer_open(br->loop, stop_now, br, &timer) != HF_OK) {
+    if (hf_timer_open(br->loop, drain, br, &timer) != HF_OK) {
         hf_loop_stop(br->loop);
         return;
     }
-    hf_timer_set(timer, hf_time_add_ms(hf_clock_now(), br->options.drain_ms));
+    hf_timer_set_every_ms(timer, DRAIN_LOOK_MS);
 }
 
 static int run(struct br *br)

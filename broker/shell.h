@@ -140,6 +140,7 @@ struct br {
     hf_time controller_seen;          /* under lock: when a controller's session came */
     uint32_t controllers_count;       /* under lock */
     bool is_draining;                 /* loop */
+    hf_time drain_end;                /* loop */
 };
 
 /* An immutable run of bytes with a reference count. */
