@@ -11,19 +11,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ARGUMENTS_MAX 240
-#define RECONNECT_MS  100
-#define CONNECT_MS    1000
-#define DECODE_MEMORY ((size_t)HF_META_LIST_MAX * HF_LIST_COST + 65536)
-#define TEXT_BYTES    (64u << 10)
-#define NAME_BYTES    96
+#define ARGUMENTS_MAX   240
+#define ENVIRONMENT_MAX 136 /* what the configuration takes, and ours */
+#define RECONNECT_MS    100
+#define CONNECT_MS      1000
+#define DECODE_MEMORY   ((size_t)HF_META_LIST_MAX * HF_LIST_COST + 65536)
+#define TEXT_BYTES      (64u << 10)
+#define NAME_BYTES      96
+#define APP_VARIABLE    "HOLDFAST_APP_ENV_" /* as in holdfast-worker --help */
 
 /* argv and environment being put together; texts live in the arena. */
 struct command {
     struct hf_arena arena;
     hf_slice argv[ARGUMENTS_MAX];
     size_t argv_count;
-    hf_slice environment[8];
+    hf_slice environment[ENVIRONMENT_MAX];
     size_t environment_count;
     bool is_full;
 };
@@ -45,6 +47,26 @@ static void add_pair(struct command *c, const char *flag, const char *value)
         add(c, flag);
         add(c, value);
     }
+}
+
+/* Never on a command line, which every user of the machine can read: an app's secrets
+ * are often in its environment (SECURITY.md 3.5). The worker passes these on. */
+static void add_variable(struct command *c, const char *prefix, const char *text)
+{
+    struct hf_buf joined;
+    hf_slice copy = HF_SLICE_EMPTY;
+
+    hf_buf_init(&joined, TEXT_BYTES);
+    if (hf_buf_append_cstr(&joined, prefix) == HF_OK &&
+        hf_buf_append_cstr(&joined, text) == HF_OK) {
+        copy = hf_arena_copy(&c->arena, hf_buf_slice(&joined));
+    }
+    hf_buf_fini(&joined);
+    if (c->environment_count == ENVIRONMENT_MAX || copy.data == NULL) {
+        c->is_full = true;
+        return;
+    }
+    c->environment[c->environment_count++] = copy;
 }
 
 static void add_links(struct ct *ct, struct command *c)
@@ -76,9 +98,7 @@ static void fill(struct ct *ct, struct command *c, const struct ct_pool_config *
     char text[4096];
 
     if (pool->user != NULL) {
-        (void)snprintf(text, sizeof text, "HOLDFAST_USER=%s", pool->user);
-        c->environment[c->environment_count++] =
-            hf_arena_copy(&c->arena, hf_slice_of_cstr(text));
+        add_variable(c, "HOLDFAST_USER=", pool->user);
     }
     if (pool->kind == CT_POOL_COMMAND) {
         for (size_t i = 0; i < pool->command.count; i++) {
@@ -96,7 +116,7 @@ static void fill(struct ct *ct, struct command *c, const struct ct_pool_config *
     if (pool->kind == CT_POOL_APP) {
         add_pair(c, "--app-dir", pool->directory);
         for (size_t i = 0; i < pool->environment.count; i++) {
-            add_pair(c, "--app-env", pool->environment.items[i]);
+            add_variable(c, APP_VARIABLE, pool->environment.items[i]);
         }
         add(c, "--");
         for (size_t i = 0; i < pool->command.count; i++) {

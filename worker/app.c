@@ -201,24 +201,36 @@ static void on_exit_of_app(void *ctx, int64_t exit_status, int signal_number)
     }
 }
 
-/* Ours and what the configuration adds; later ones win in most programs, so they come
+/* Ours and what is added for the app; later ones win in most programs, so they come
  * last. The array is the caller's to free. */
 static const char **environment_of(const struct wk_app_config *config)
 {
-    size_t count = 0;
+    const size_t prefix = strlen(WK_APP_VARIABLE);
+    size_t ours = 0;
     size_t added = 0;
+    size_t count = 0;
 
-    while (environ[count] != NULL) {
-        count++;
+    while (environ[ours] != NULL) {
+        ours++;
     }
     while (config->environment != NULL && config->environment[added] != NULL) {
         added++;
     }
 
-    const char **all = calloc(count + added + 1, sizeof *all);
+    const char **all = calloc(ours + added + 1, sizeof *all);
 
-    for (size_t i = 0; all != NULL && i < count + added; i++) {
-        all[i] = i < count ? environ[i] : config->environment[i - count];
+    for (size_t i = 0; all != NULL && i < ours; i++) {
+        if (strncmp(environ[i], WK_APP_VARIABLE, prefix) != 0) {
+            all[count++] = environ[i];
+        }
+    }
+    for (size_t i = 0; all != NULL && i < ours; i++) {
+        if (strncmp(environ[i], WK_APP_VARIABLE, prefix) == 0) {
+            all[count++] = environ[i] + prefix;
+        }
+    }
+    for (size_t i = 0; all != NULL && i < added; i++) {
+        all[count++] = config->environment[i];
     }
     return all;
 }

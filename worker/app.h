@@ -12,6 +12,10 @@
 #define WK_APP_ARGUMENTS_MAX 64
 #define WK_APP_ADDRESS_BYTES 128
 
+/* A variable of ours that begins so is the app's, without this: other users can read a
+ * command line, but not an environment. */
+#define WK_APP_VARIABLE "HOLDFAST_APP_ENV_"
+
 struct wk_app;
 
 struct wk_app_config {

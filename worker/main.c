@@ -37,7 +37,10 @@ static const struct hf_flag flags_table[] = {
     {"upstream-timeout", "DURATION", "0",
      "How long the app may take for an answer; 0 leaves it to the deadline.", false},
     {"app-dir", "DIRECTORY", NULL, "Where the command runs.", false},
-    {"app-env", "NAME=VALUE", NULL, "Added to the command's environment.", true},
+    {"app-env", "NAME=VALUE", NULL,
+     "Added to the command's environment. All users of the machine can read a command "
+     "line: for a secret set HOLDFAST_APP_ENV_NAME=VALUE in the environment instead.",
+     true},
     {"concurrency", "N", "1", "Requests at once for each queue.", false},
     {"name", "NAME", "worker", "Shown in status.", false},
     {"admin", "ADDRESS", NULL,

@@ -262,22 +262,23 @@ static bool has_begun(const struct fake_broker *b, const struct fake_lease *leas
 static void cancel_closes_the_connection_to_the_app(void **state)
 {
     char path[] = "/tmp/worker-bridge-gone-XXXXXX";
-    char environment[64];
     char word[8] = "";
     struct fake_request request = {.method = "GET", .path = "/slow"};
 
     (void)state;
     assert_true(mkstemp(path) >= 0);
-    (void)snprintf(environment, sizeof environment, "GONE=%s", path);
+    /* A variable for the app by way of the worker's environment, and one by a flag. */
+    assert_int_equal(setenv("HOLDFAST_APP_ENV_GONE", path, 1), 0);
 
     const char *flags[] = {"--upstream", "http://127.0.0.1:{port}",
-                           "--app-env",  environment,
+                           "--app-env",  "OTHER=1",
                            "--command",  "python3",
                            "-c",         app_text,
                            "{port}",     NULL};
     struct worker_process *p = worker_process_new(flags);
     struct fake_lease *lease = fake_assign(p->broker, &request);
 
+    assert_int_equal(unsetenv("HOLDFAST_APP_ENV_GONE"), 0);
     fake_await_that(p->broker, lease, has_begun);
     fake_cancel(p->broker, lease);
     /* The next request needs the only credit, which comes back when the cancelled one
