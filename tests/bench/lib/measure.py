@@ -60,7 +60,7 @@ def fdatasync_us(count=100):
     return statistics.median(took)
 
 
-def idle_connection_bytes(frontend, url, count):
+def idle_connection_bytes(pid, url, count):
     """Resident memory of the frontend for each keep-alive connection that was used once
     and is idle. Connections are opened in turn, as browsers would; the first 200 warm
     what is shared and are not counted."""
@@ -84,11 +84,11 @@ def idle_connection_bytes(frontend, url, count):
     for _ in range(200):
         open_one()
     time.sleep(0.3)
-    before = memory_kib(frontend.pid)
+    before = memory_kib(pid)
     for _ in range(count):
         open_one()
     time.sleep(0.5)
-    after = memory_kib(frontend.pid)
+    after = memory_kib(pid)
     for s in opened:
         s.close()
     return (after - before) * 1024 / count

@@ -3,8 +3,9 @@
 Each has a temporary directory and ports of its own, a `url`, and `pids()`, the processes
 whose CPU counts for it.
 """
+import atexit
+import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BIN = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bin")
-WIRE = os.path.join(BIN, "..", "tests", "tests", "wire", "wire_main")
+REPORT_S = 1.5  # brokers report to the controller more often than this
 PROXY = """worker_processes {workers}; pid {dir}/proxy.pid; error_log {dir}/proxy.log;
 daemon off; events {{ worker_connections 4096; }}
 http {{ access_log off; keepalive_requests 1000000000;
@@ -66,13 +67,14 @@ def wait_for(what, seconds=15):
 
 
 class Server:
-    """Processes in a directory; ends them all on stop()."""
+    """Processes in a directory; stop() ends them, at the latest when Python exits."""
 
     def __init__(self, name):
         self.name = name
         self.directory = tempfile.mkdtemp(prefix="hf-bench-")
         self.children = []
         self.url = None
+        atexit.register(self.stop)
 
     def spawn(self, command, log, **more):
         with open(os.path.join(self.directory, log), "ab") as file:
@@ -88,11 +90,12 @@ class Server:
         return [pid for child in self.children for pid in descendants(child.pid)]
 
     def stop(self):
-        for child in reversed(self.children):
+        children, self.children = self.children, []
+        for child in reversed(children):
             child.send_signal(signal.SIGTERM)
-        for child in reversed(self.children):
+        for child in reversed(children):
             try:
-                child.wait(10)
+                child.wait(20)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -116,62 +119,56 @@ class Nginx(Server):
 
 
 class Holdfast(Server):
-    """Broker, frontend and two echo workers on credentials issued for the test."""
+    """A cluster of deploy/examples/EXAMPLE.yaml on ports of its own, by `holdfast up`."""
 
-    def __init__(self, name, durability="lazy", is_tcp=False):
+    def __init__(self, name, example):
         super().__init__(name)
-        self.admin = free_port()
-        self.front_admin = free_port()
         port = free_port()
+        with open(f"{ROOT}/deploy/examples/{example}.yaml") as file:
+            text = file.read()
+        text = text.replace("8080", str(port)).replace("7480", str(free_port()))
+        with open(self.path("cluster.yaml"), "w") as file:
+            file.write(text)
+        self.spawn([f"{BIN}/holdfast", "up", self.path("cluster.yaml"), "--state",
+                    self.path("state")], "up.log")
         self.url = f"http://127.0.0.1:{port}/"
-        self.address = (f"tcp://127.0.0.1:{free_port()}" if is_tcp
-                        else f"ipc://{self.directory}/b.sock")
-        self.wire("issue", self.directory)
-        self.broker = self.spawn(
-            [f"{BIN}/holdfast-broker", "--store", self.path("store"), "--listen",
-             self.address, "--credentials", self.path("broker.package"), "--admin",
-             f"127.0.0.1:{self.admin}"], "broker.log")
-        wait_for(self.counters_text)
-        self.wire("policy", self.address, self.path("controller.package"), "echo",
-                  durability)
-        self.wire("routes", self.address, self.directory, "echo", f"http://*:{port}/")
-        self.idle_kib = memory_kib(self.broker.pid)
-        self.frontend = self.packaged(
-            [f"{BIN}/holdfast-frontend", "--listen", f"127.0.0.1:{port}", "--broker",
-             self.address, "--admin", f"127.0.0.1:{self.front_admin}"], "client",
-            "frontend.log")
-        for number in (1, 2):
-            self.packaged(
-                [f"{BIN}/holdfast-worker", "--broker", self.address, "--queue", "echo",
-                 "--module", "echo", "--concurrency", "256", "--name", f"w{number}"],
-                "worker", f"worker{number}.log")
+        self.processes = []
+        wait_for(self.is_whole, 30)
         wait_for(self.answers)
+        self.idle_kib = memory_kib(self.pid_of("broker"))
 
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def packaged(self, command, role, log):
-        with open(self.path(role + ".package"), "rb") as package:
-            fd = package.fileno()
-            return self.spawn(command + ["--package-fd", str(fd)], log, pass_fds=(fd,))
+    def is_whole(self):
+        """All roles are there, and both workers have given the queue their credit."""
+        if not os.path.exists(self.path("state/run")):
+            return False
+        try:
+            status = self.status()
+        except subprocess.CalledProcessError:
+            return False
+        self.processes = status["processes"]
+        return (len(self.processes) == 7 and status["queues"] and
+                status["queues"][0]["idle_credit"] == 512)
 
-    @staticmethod
-    def wire(*words):
-        done = subprocess.run([WIRE, *words], capture_output=True, text=True, timeout=30,
-                              check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"bench: wire {words[0]}: {done.stderr}")
+    def status(self):
+        done = subprocess.run([f"{BIN}/holdfast", "status", "--json", "--state",
+                               self.path("state")], capture_output=True, text=True,
+                              timeout=20, check=True)
+        return json.loads(done.stdout)
 
-    def counters_text(self):
-        url = f"http://127.0.0.1:{self.admin}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return response.read().decode()
+    def pids(self):
+        return [self.children[0].pid] + [p["pid"] for p in self.processes]
+
+    def pid_of(self, role):
+        return next(p["pid"] for p in self.processes if p["role"] == role)
 
     def counters(self):
-        """What the echo queue committed and elided."""
-        text = self.counters_text()
-        return {name: int(re.search(rf"^holdfast_queue_{name}_total\S* (\d+)", text,
-                                    re.M).group(1)) for name in ("committed", "elided")}
+        """What the queue committed and elided; the controller learns it each second."""
+        time.sleep(REPORT_S)
+        queue = self.status()["queues"][0]
+        return {name: queue[name] for name in ("committed", "elided")}
 
 
 def memory_kib(pid, field="VmRSS"):
