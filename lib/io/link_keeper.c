@@ -291,11 +291,14 @@ hf_err keeper_start(void)
     return keeper.started;
 }
 
+/* Signals without the lock: the keeper often takes the caller's processor at once, and
+ * would only find the lock taken. */
 void keeper_wake(void)
 {
     keeper_lock();
-    wake();
+    keeper.is_woken = true;
     keeper_unlock();
+    pthread_cond_signal(&keeper.due);
 }
 
 void keeper_wake_by(int64_t due_us)
