@@ -26,12 +26,16 @@ static void submit_refuse(struct broker *b, struct session *s,
     effect->reason = is_begun ? HF_REASON_RESPONSE_BROKEN : reason;
 }
 
+/* What may have run is not told to come again. */
 static void submit_refuse_queue(struct broker *b, struct session *s,
                                 const struct broker_input *in, hf_reason reason)
 {
     struct handle *h = handle_find(b, s, in->handle);
+    uint32_t flags = in->u.submit.flags;
+    bool may_have_run =
+        (flags & BROKER_SUBMIT_ASSIGNED) && (flags & BROKER_SUBMIT_REPEATABLE) == 0;
 
-    submit_refuse(b, s, in, reason);
+    submit_refuse(b, s, in, may_have_run ? HF_REASON_OUTCOME_UNKNOWN : reason);
     struct broker_effect *refused = &b->out->items[b->out->count - 1];
     struct broker_effect *outcome = emit(b, BROKER_OUT_OUTCOME);
 

@@ -65,9 +65,8 @@ static void expire(struct frontend *frontend, struct exchange *exchange)
     if (exchange->state == EXCHANGE_STALLED ||
         (exchange->state == EXCHANGE_WAITING &&
          hf_time_before(exchange->timer.due, exchange->deadline))) {
-        /* In a strict queue it starts without an ASSIGNED: once offered, it may have
-         * run. */
-        reason = exchange->was_offered && !exchange->is_repeatable
+        /* Nothing unrepeatable starts before its ASSIGNED was acknowledged here. */
+        reason = exchange->was_assigned && !exchange->is_repeatable
                      ? HF_REASON_OUTCOME_UNKNOWN
                      : HF_REASON_BROKER_LOST;
     }
