@@ -118,10 +118,9 @@ static void check_on_disk(struct sim *sim, uint32_t node,
 {
     struct sim_disk *disk = &sim->brokers[node].disk;
     const struct sim_stored *stored = sim_disk_find_id(disk, effect->id);
-    const struct broker_queue_policy *policy =
-        &sim->brokers[node].policy.queues[fact->queue];
-    bool is_strict =
-        fact->is_async || (fact->is_strict && policy->durability == BROKER_STRICT);
+    /* Under changing policies one may have matched it and another be in force now. */
+    bool has_policies = sim->plan.weights[SIM_FAULT_POLICY] > 0;
+    bool is_strict = fact->is_async || (fact->is_strict && !has_policies);
 
     if (!is_strict) {
         return;

@@ -185,6 +185,13 @@ static bool is_held_by_its_worker(const struct sim *sim, const struct sim_fact *
            fact->failed == 0 && !fact->has_streamed_answer && !fact->has_streamed_body;
 }
 
+/* "Not done, come again": for a request that may not run twice and has run, a lie. */
+static bool is_dishonest(const struct sim_fact *fact, hf_reason reason)
+{
+    return fact->is_unrepeatable && fact->starts > 0 &&
+           (hf_reason_status(reason) == 503 || reason == HF_REASON_ATTEMPTS);
+}
+
 /* Whether this refusal may be what became of the request, by what really happened. */
 static bool refusal_has_cause(const struct sim *sim, const struct sim_fact *fact,
                               hf_reason reason)
@@ -236,7 +243,7 @@ void sim_fact_refused(struct sim *sim, uint32_t serial, hf_reason reason)
     fact->refusal = reason;
     sim->totals.refused++;
     sim->totals.broken += reason == HF_REASON_RESPONSE_BROKEN;
-    if (!refusal_has_cause(sim, fact, reason)) {
+    if (is_dishonest(fact, reason) || !refusal_has_cause(sim, fact, reason)) {
         sim_note(sim, (struct sim_trace_line){.who = "c",
                                               .what = "refused with",
                                               .word = hf_reason_word(reason),
