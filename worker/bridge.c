@@ -160,8 +160,10 @@ static void on_request(void *ctx, struct hf_request *request)
     hf_list_push_back(&bridge->busy, &exchange->node);
     if (bridge_request_prepare(exchange) != HF_OK ||
         curl_multi_add_handle(bridge->multi, exchange->easy) != CURLM_OK) {
+        /* Given back, it would come again at once, to us or to another, for ever. */
         exchange_put(exchange);
-        (void)hf_release(request);
+        HF_WARN("request cannot be passed on", hf_log_id("request", request->id));
+        wk_cancel(request, HF_REASON_UPSTREAM);
         return;
     }
     hf_request_set_user(request, exchange);

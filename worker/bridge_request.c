@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_BYTES_MAX 16384
+#define LINE_BYTES_MAX   16384
+#define METHOD_BYTES_MAX 32
 
 /* Fields that belong to one connection (RFC 9110 7.6.1); the frontend has removed those
  * that Connection named. */
@@ -42,7 +43,8 @@ static bool add_field(struct exchange *exchange, struct hf_http_field field)
 {
     char line[LINE_BYTES_MAX + 8];
 
-    if (field.name.bytes + field.value.bytes > LINE_BYTES_MAX) {
+    if (field.name.bytes + field.value.bytes > LINE_BYTES_MAX ||
+        !hf_http_is_token(field.name) || !hf_http_is_value(field.value)) {
         return false;
     }
     (void)snprintf(line, sizeof line, "%.*s%s%.*s", (int)field.name.bytes,
@@ -75,17 +77,48 @@ static bool add_number(struct exchange *exchange, const char *name, uint64_t num
     return add_text(exchange, name, hf_slice_of_cstr(text));
 }
 
+/* A length is ours to say: one that is not the body's would make the rest of the body,
+ * or the next request, something else for the app. */
 static bool add_client_fields(struct exchange *exchange)
 {
     hf_slice rest = exchange->request->head.fields;
     struct hf_http_field field;
+    bool has_length = false;
 
     while (hf_http_field_next(&rest, &field)) {
-        if (!is_hop_by_hop(field.name) && !add_field(exchange, field)) {
+        bool is_length = hf_slice_equal_nocase(field.name, HF_SLICE("Content-Length"));
+        bool is_dropped = is_hop_by_hop(field.name) || (is_length && has_length);
+
+        if (is_dropped) {
+            continue;
+        }
+        has_length = has_length || is_length;
+        if (is_length
+                ? !add_number(exchange, "Content-Length", exchange->request->body_bytes)
+                : !add_field(exchange, field)) {
             return false;
         }
     }
     return rest.bytes == 0;
+}
+
+/* What goes into the request line, byte for byte. */
+static bool is_visible(hf_slice text)
+{
+    for (size_t i = 0; i < text.bytes; i++) {
+        if (text.data[i] <= ' ' || text.data[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A frontend has made all of this sure; but whoever may enqueue may write a head, and
+ * must not be able to write a second request into the app's connection. */
+static bool is_line_sound(const struct hf_request_head *head)
+{
+    return hf_http_is_token(head->method) && head->method.bytes <= METHOD_BYTES_MAX &&
+           head->path.bytes > 0 && is_visible(head->path) && is_visible(head->query);
 }
 
 /* What libcurl would add by itself is switched off by a name without a value. */
@@ -176,6 +209,9 @@ static long timeout_of(const struct exchange *exchange)
     if (limit_ms > 0 && limit_ms < left_ms) {
         left_ms = limit_ms;
     }
+    if (left_ms > INT32_MAX) {
+        left_ms = INT32_MAX; /* libcurl takes no more on every machine */
+    }
     return left_ms > 1 ? (long)left_ms : 1;
 }
 
@@ -184,8 +220,9 @@ hf_err bridge_request_prepare(struct exchange *exchange)
     CURL *easy = exchange->easy;
 
     exchange->is_uploading = exchange->request->body_bytes > 0;
-    if (!make_target(exchange) || !add_fields(exchange)) {
-        return HF_ERR_NO_MEMORY;
+    if (!is_line_sound(&exchange->request->head) || !make_target(exchange) ||
+        !add_fields(exchange)) {
+        return HF_ERR_INVALID;
     }
 
     long is_alone = bridge_request_is_repeatable(exchange) ? 0 : 1;
