@@ -51,8 +51,14 @@ static hf_err put_locked(struct hf_buf *buf, const struct mark *mark,
 {
     size_t needed = sizeof *mark + mark->content_bytes;
     uint8_t *room;
-    hf_err err = hf_buf_reserve(buf, needed, &room);
+    hf_err err = HF_OK;
 
+    /* A flood of records ends its session; that must still find room to be said. */
+    if (mark->kind == FE_INBOX_RECORDS &&
+        hf_buf_bytes(buf) + needed > FE_INBOX_BYTES_MAX - FE_INBOX_RESERVE) {
+        return HF_ERR_FULL;
+    }
+    err = hf_buf_reserve(buf, needed, &room);
     if (err != HF_OK) {
         return err == HF_ERR_TOO_BIG ? HF_ERR_FULL : err;
     }

@@ -11,6 +11,8 @@
 
 /* Windows bound what brokers send unasked; this bounds a broker that ignores them. */
 #define FE_INBOX_BYTES_MAX ((size_t)256 << 20)
+/* The last of it is for links that come and go: records do not take it. */
+#define FE_INBOX_RESERVE ((size_t)1 << 20)
 
 enum fe_inbox_kind {
     FE_INBOX_UP,      /* `link` carries a reference for the receiver */
