@@ -56,7 +56,11 @@ static const struct hf_program program = {
 static struct br broker;
 
 /* Counts beyond this would not fit into memory anyway. */
-#define COUNT_MAX     16000000u
+#define COUNT_MAX 16000000u
+/* The core names these by 16 bits; a session that is lost and one that takes its place
+ * are two. */
+#define INDEX_MAX     ((uint32_t)UINT16_MAX)
+#define SESSIONS_MAX  (INDEX_MAX / 2)
 #define DRAIN_LOOK_MS 20
 
 static bool read_limits(const struct hf_flags *flags, struct br_options *o)
@@ -66,10 +70,10 @@ static bool read_limits(const struct hf_flags *flags, struct br_options *o)
 
     if (!hf_program_count(flags, "requests-max", COUNT_MAX, &core->requests_max) ||
         !hf_program_count(flags, "in-flight-max", COUNT_MAX, &core->in_flight_max) ||
-        !hf_program_count(flags, "queues-max", COUNT_MAX, &core->queues_max) ||
-        !hf_program_count(flags, "sessions-max", COUNT_MAX, &core->sessions_max) ||
+        !hf_program_count(flags, "queues-max", INDEX_MAX, &core->queues_max) ||
+        !hf_program_count(flags, "sessions-max", SESSIONS_MAX, &core->sessions_max) ||
         !hf_program_count(flags, "handles-max", COUNT_MAX, &core->handles_max) ||
-        !hf_program_count(flags, "principals-max", COUNT_MAX, &core->principals_max) ||
+        !hf_program_count(flags, "principals-max", INDEX_MAX, &core->principals_max) ||
         !hf_program_duration(flags, "lease", &core->lease_ms) ||
         !hf_program_duration(flags, "lease-grace", &core->lease_grace_ms) ||
         !hf_program_duration(flags, "broker-grace", &core->broker_grace_ms) ||

@@ -277,9 +277,17 @@ static bool is_end(const yaml_event_t *event)
            event->type == YAML_MAPPING_END_EVENT;
 }
 
+/* Containers in each other of a value that is passed over: libyaml looks at all that
+ * are open with each token, so that a file of nothing but brackets would take hours. */
+#define SKIPPING_MAX 64u
+
 /* True when the event belonged to a value that is passed over. */
 static bool skip(struct reader *r, const yaml_event_t *event)
 {
+    if (r->skipping == SKIPPING_MAX && is_start(event)) {
+        stop(r, place_of(&event->start_mark), "nested too deeply");
+        return true;
+    }
     if (r->skipping > 0) {
         r->skipping += is_start(event) ? 1 : 0;
         r->skipping -= is_end(event) ? 1 : 0;

@@ -175,6 +175,15 @@ static void deep_nesting_under_a_scalar_is_passed_over(void **state)
     refuses(yaml, "expected a single value, not a list");
 }
 
+static void nesting_without_an_end_is_given_up(void **state)
+{
+    static char yaml[400000] = "cluster: a\nqueues: {w: {limit: ";
+
+    (void)state;
+    memset(yaml + strlen(yaml), '[', 300000);
+    refuses(yaml, "nested too deeply");
+}
+
 static void all_errors_are_shown_together_in_order_of_lines(void **state)
 {
     struct parsed p;
@@ -236,6 +245,7 @@ int main(void)
         cmocka_unit_test(anchors_aliases_tags_and_merges_are_refused),
         cmocka_unit_test(second_document_and_broken_yaml_are_refused),
         cmocka_unit_test(deep_nesting_under_a_scalar_is_passed_over),
+        cmocka_unit_test(nesting_without_an_end_is_given_up),
         cmocka_unit_test(all_errors_are_shown_together_in_order_of_lines),
         cmocka_unit_test(caller_can_add_a_finding),
         cmocka_unit_test(reference_names_every_key),
