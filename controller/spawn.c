@@ -319,33 +319,53 @@ void ct_spawn_rotate(const char *log)
     }
 }
 
-/* Field 22 of /proc/PID/stat: clock ticks since the machine started. The name in field
- * 2 may hold anything, so counting begins behind its last parenthesis. */
-static bool read_start_ticks(pid_t pid, long long *out)
+#define STAT_BYTES 1024
+
+/* The fields of /proc/PID/stat from the third on, in `text`; NULL when there are none.
+ * The name in field 2 may hold anything, so counting begins behind its last
+ * parenthesis. */
+static const char *read_stat(pid_t pid, char text[STAT_BYTES])
 {
     char path[64];
-    char text[1024];
-    const char *at = NULL;
+    char *end = NULL;
     FILE *file = NULL;
     size_t bytes = 0;
 
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     file = fopen(path, "re");
     if (file == NULL) {
-        return false;
+        return NULL;
     }
-    bytes = fread(text, 1, sizeof text - 1, file);
+    bytes = fread(text, 1, STAT_BYTES - 1, file);
     (void)fclose(file);
     text[bytes] = '\0';
-    at = strrchr(text, ')');
-    for (int field = 2; at != NULL && field < 22; field++) {
-        at = strchr(at + 1, ' ');
+    end = strrchr(text, ')');
+    return end != NULL && end[1] == ' ' ? end + 2 : NULL;
+}
+
+/* Field 22: clock ticks since the machine started. */
+static bool read_start_ticks(pid_t pid, long long *out)
+{
+    char text[STAT_BYTES];
+    const char *at = read_stat(pid, text);
+
+    for (int field = 3; at != NULL && field < 22; field++) {
+        at = strchr(at, ' ');
+        at = at == NULL ? NULL : at + 1;
     }
     if (at == NULL) {
         return false;
     }
-    *out = strtoll(at + 1, NULL, 10);
+    *out = strtoll(at, NULL, 10);
     return *out > 0;
+}
+
+bool ct_spawn_has_ended(pid_t pid)
+{
+    char text[STAT_BYTES];
+    const char *at = read_stat(pid, text);
+
+    return at == NULL || *at == 'Z' || *at == 'X';
 }
 
 int64_t ct_spawn_since_ms(pid_t pid)

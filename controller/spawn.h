@@ -34,6 +34,9 @@ void ct_spawn_rotate(const char *log);
 /* When a process started, in Unix milliseconds; 0 when it does not exist. With the pid
  * it names one process for ever. */
 int64_t ct_spawn_since_ms(pid_t pid);
+/* Whether it is gone, or has only not been waited for: in a container whose first
+ * process waits for nobody, such a process stays. */
+bool ct_spawn_has_ended(pid_t pid);
 
 /* The variables a child may inherit: PATH, LANG, TZ, TMPDIR and the sanitizers'
  * options. Fills `out` (room for `count_max`, NULL included) with borrowed strings and

@@ -93,7 +93,8 @@ static bool lives(const struct leftover *leftover)
 {
     int64_t since = ct_spawn_since_ms(leftover->pid);
 
-    return since != 0 && llabs(since - leftover->since_ms) < 2000;
+    return since != 0 && llabs(since - leftover->since_ms) < 2000 &&
+           !ct_spawn_has_ended(leftover->pid);
 }
 
 static size_t end_living(const struct leftover *leftovers, size_t count,
