@@ -91,6 +91,8 @@ def environment(options):
 def run(item, env):
     """Runs in a session of its own, so that nothing it started outlives it."""
     started = time.monotonic()
+    if not os.access(item.command[0], os.X_OK):
+        return f"{item.command[0]} cannot be executed\n", 126, 0.0
     child = subprocess.Popen(item.command, env=env, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                              start_new_session=True)
