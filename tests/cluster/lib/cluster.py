@@ -13,6 +13,9 @@ from testbroker import BIN, MODE
 
 SLOW = 1 if MODE == "release" else 4  # sanitizers take their time
 
+SANITIZERS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", ": runtime error: ",
+              "WARNING: ThreadSanitizer")
+
 
 def free_ports(count):
     """Ports that nobody listened on a moment ago."""
@@ -101,8 +104,17 @@ class Cluster:
         if kind is not None:
             print(self.tail(), flush=True)
         self.stop()
+        found = self.complaints()
         if self.is_ours:
             shutil.rmtree(self.directory, ignore_errors=True)
+        if found and kind is None:
+            raise AssertionError("sanitizers complain:\n" + found)
+
+    def complaints(self):
+        """What sanitizers wrote into the logs, from the first complaint on."""
+        logs = self.logs()
+        at = min((logs.find(mark) for mark in SANITIZERS if mark in logs), default=-1)
+        return logs[at:at + 6000] if at >= 0 else ""
 
     def path(self, *parts):
         return os.path.join(self.directory, *parts)
