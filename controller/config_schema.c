@@ -174,7 +174,7 @@ const struct hf_conf_row ct_config_rows[] = {
          "object."),
     TEXT("pools[].module_config", NULL, 0, 4000, "Text handed to the module."),
     MAP("pools[].app", "An HTTP app that each worker starts and watches."),
-    LIST("pools[].app.command", 1, 128, true,
+    LIST("pools[].app.command", 1, 64, true,
          "Program and arguments. {port} becomes a free port of the loopback address, "
          "another one for each worker."),
     TEXT("pools[].app.command[]", NULL, 0, 4000, "A word."),

@@ -252,6 +252,17 @@ def check_config(verdicts, running, port):
     code, said = conf_check(running.directory, good + "x: " + "[" * 100000)
     verdicts.check("100,000 levels are refused, with the line", code not in (0, -6, -11) and
                    "limit.yaml:" in said, said[-160:])
+    for section, most in (("queues", 10000), ("prefixes", 100000)):
+        for count in (most, most + 1):
+            large = cluster.echo_config(port)
+            if section == "queues":
+                large["queues"] += [{"name": f"q{i}"} for i in range(count - 1)]
+            else:
+                large["url_groups"][0]["prefixes"] = [f"http://a{i}:1/"
+                                                      for i in range(count)]
+            code, said = conf_check(running.directory, cluster.render(large))
+            verdicts.check(f"{count} {section}: " + ("taken" if count == most else
+                           "refused"), (code == 0) == (count == most), said[-120:].strip())
     keys = "".join(f"k{i}: 1\n" for i in range(CONF_KEYS + 1))
     code, said = conf_check(running.directory, good + keys)
     lines = [l for l in said.splitlines() if "limit.yaml:" in l]
@@ -269,6 +280,14 @@ def check_config(verdicts, running, port):
         verdicts.check(f"{section}[].{key}: {value} is refused, with what is allowed",
                        code not in (0, -6, -11) and key in said and told in said,
                        said.strip()[-160:])
+    for count, fits in ((64, True), (65, False)):
+        changed = cluster.echo_config(port)
+        del changed["pools"][0]["module"]
+        changed["pools"][0]["app"] = {"command": ["x"] * count,
+                                      "upstream": "http://127.0.0.1:{port}"}
+        code, said = conf_check(running.directory, cluster.render(changed))
+        verdicts.check(f"an app's command of {count} words", (code == 0) == fits and
+                       (fits or "64" in said), said.strip()[-160:])
     beyond["pools"] = [{**beyond["pools"][0], "name": f"p{i}", "processes": 256}
                        for i in range(3)]
     code, said = conf_check(running.directory, cluster.render(beyond))
