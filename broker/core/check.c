@@ -165,6 +165,7 @@ static void check_queues(const struct broker *b, struct tally *tally)
         check_list(b, &q->lazy);
         hf_check(check_handles(b, q) == q->idle_credit);
         hf_check(queue_depth(q) > 0 || q->depth_bytes == 0);
+        hf_check(q->in_flight > 0 || q->awaited_bytes == 0);
         in_flight += q->in_flight;
         requests += q->requests;
         lazy += q->lazy.count;

@@ -128,7 +128,7 @@ static void submit_unknown(struct broker *b, struct session *s, struct queue *q,
                            const struct broker_input *in)
 {
     bool is_awaited = submit_may_run_already(q, in);
-    hf_reason reason = is_awaited ? HF_REASON_NONE : quota_admit(b, q, in);
+    hf_reason reason = is_awaited ? quota_await(q, in) : quota_admit(b, q, in);
     struct request *r = reason == HF_REASON_NONE ? submit_new(b, s, q, in) : NULL;
 
     if (r == NULL) {

@@ -56,6 +56,18 @@ hf_reason quota_admit(const struct broker *b, const struct queue *q,
     return HF_REASON_NONE;
 }
 
+hf_reason quota_await(const struct queue *q, const struct broker_input *in)
+{
+    bool is_streamed = (in->u.submit.flags & BROKER_SUBMIT_STREAMED) != 0;
+    uint64_t bytes =
+        in->u.submit.head_bytes + (is_streamed ? 0 : in->u.submit.body_bytes);
+
+    return q->awaited_bytes <= q->policy.bytes_max &&
+                   bytes <= q->policy.bytes_max - q->awaited_bytes
+               ? HF_REASON_NONE
+               : HF_REASON_QUEUE_FULL;
+}
+
 uint32_t quota_retry_after_ms(const struct broker *b, const struct queue *q)
 {
     int64_t now_second = b->now.us / US_PER_SECOND;

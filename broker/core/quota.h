@@ -10,6 +10,9 @@
 /* HF_REASON_NONE, or why the SUBMIT `in` is refused (FEATURES.md 22, 32, 37). */
 hf_reason quota_admit(const struct broker *b, const struct queue *q,
                       const struct broker_input *in);
+/* The same for one that may have run already and is held for a declaration: it passes
+ * all limits of the queue, but what is held so is bounded. */
+hf_reason quota_await(const struct queue *q, const struct broker_input *in);
 /* Room for `bytes` more of a body that is arriving. */
 bool quota_has_bytes(const struct queue *q, uint64_t bytes);
 /* Depth / drain rate of the last 10 s, 1..60 s. */

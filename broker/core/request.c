@@ -82,6 +82,12 @@ uint64_t request_bytes(const struct request *r)
     return r->head_bytes + r->body_bytes;
 }
 
+/* What the shell keeps in memory of a request that waits for a declaration. */
+static uint64_t request_awaited_bytes(const struct request *r)
+{
+    return r->head_bytes + ((r->flags & BROKER_SUBMIT_STREAMED) ? 0 : r->body_bytes);
+}
+
 bool request_is_async(const struct request *r)
 {
     return (r->flags & BROKER_SUBMIT_ASYNC) != 0;
@@ -179,6 +185,9 @@ void request_leave(struct broker *b, struct request *r)
     if (row->is_queued) {
         request_queue(b, r)->depth_bytes -= request_bytes(r);
     }
+    if (r->state == REQUEST_AWAITED) {
+        request_queue(b, r)->awaited_bytes -= request_awaited_bytes(r);
+    }
     if (row->is_flight) {
         request_queue(b, r)->in_flight--;
         b->in_flight--;
@@ -199,6 +208,9 @@ static void request_enter_at(struct broker *b, struct request *r,
     }
     if (request_states[state].is_queued) {
         request_queue(b, r)->depth_bytes += request_bytes(r);
+    }
+    if (state == REQUEST_AWAITED) {
+        request_queue(b, r)->awaited_bytes += request_awaited_bytes(r);
     }
     if (request_states[state].is_flight) {
         request_queue(b, r)->in_flight++;

@@ -152,6 +152,7 @@ struct queue {
     struct hf_list removed;       /* in broker.removed */
     uint32_t requests;            /* all that name it */
     uint64_t depth_bytes;
+    uint64_t awaited_bytes; /* held for AWAITED requests */
     uint64_t in_flight;
     uint64_t idle_credit;
     uint64_t committed;

@@ -106,6 +106,40 @@ static void lease_is_not_declared_through_the_handle_of_another_queue(void **sta
     bench_expect(t, "declared s2 r1 not-kept\n");
 }
 
+static void submit_assigned_before(unsigned id)
+{
+    bench_step(t,
+               (struct broker_input){
+                   .type = BROKER_IN_SUBMIT,
+                   .session = 1,
+                   .handle = 1,
+                   .id = bench_id(id),
+                   .u.submit = {.flags = BROKER_SUBMIT_REOFFER | BROKER_SUBMIT_ASSIGNED,
+                                .deadline = hf_time_add_ms(t->now, 600000),
+                                .head_bytes = 100,
+                                .body_bytes = 1u << 20}});
+}
+
+static void
+what_a_frontend_says_was_assigned_is_held_up_to_the_bytes_of_its_queue(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 0);
+    submit_assigned_before(1);
+    submit_assigned_before(2);
+    submit_assigned_before(3);
+    bench_expect(t, "hold r1\nhold r2\nhold r3\n");
+
+    submit_assigned_before(4);
+    bench_expect(t, "refused s1 r4 outcome-unknown\noutcome r4 outcome-unknown\n");
+
+    bench_run(t, 6000);
+    bench_forget(t);
+    submit_assigned_before(5);
+    bench_expect(t, "hold r5\n");
+}
+
 static void lease_of_a_new_incarnation_is_above_all_before_it(void **state)
 {
     uint64_t first = 0;
@@ -141,6 +175,9 @@ int main(void)
                                   teardown),
         cmocka_unit_test_teardown(
             lease_is_not_declared_through_the_handle_of_another_queue, teardown),
+        cmocka_unit_test_teardown(
+            what_a_frontend_says_was_assigned_is_held_up_to_the_bytes_of_its_queue,
+            teardown),
         cmocka_unit_test_teardown(lease_of_a_new_incarnation_is_above_all_before_it,
                                   teardown),
     };
