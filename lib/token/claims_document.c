@@ -13,16 +13,6 @@ struct reading {
     void *target;
 };
 
-static hf_err read_version(json_t *value, void *out)
-{
-    uint64_t version = 0;
-
-    (void)out;
-    return hf_json_integer(value, 1, &version) == HF_OK && version == 1
-               ? HF_OK
-               : HF_ERR_INVALID;
-}
-
 static hf_err read_issuer(json_t *value, void *out)
 {
     hf_slice text;
@@ -292,7 +282,8 @@ static hf_err read_digest(json_t *value, void *out)
 /* ---- the three kinds */
 
 #define HEAD_RULES                                                                     \
-    {"v", HF_JSON_REQUIRED, read_version}, {"iss", HF_JSON_REQUIRED, read_issuer},     \
+    {"v", HF_JSON_REQUIRED, hf_json_read_version},                                     \
+        {"iss", HF_JSON_REQUIRED, read_issuer},                                        \
         {"aud", HF_JSON_REQUIRED, read_audience}, {"seq", HF_JSON_REQUIRED, read_seq}, \
     {                                                                                  \
         "iat", HF_JSON_REQUIRED, read_issued                                           \

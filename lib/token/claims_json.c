@@ -161,6 +161,16 @@ hf_err hf_json_string(json_t *value, hf_slice *out)
     return HF_OK;
 }
 
+hf_err hf_json_read_version(json_t *value, void *out)
+{
+    uint64_t version = 0;
+
+    (void)out;
+    return hf_json_integer(value, 1, &version) == HF_OK && version == 1
+               ? HF_OK
+               : HF_ERR_INVALID;
+}
+
 hf_err hf_json_instant(json_t *value, int64_t *out)
 {
     hf_slice text;

@@ -40,6 +40,8 @@ HF_MUST_USE hf_err hf_json_read(json_t *object, const struct hf_json_rules *rule
 /* Typed values; HF_ERR_INVALID for another type or a value below `min`. */
 HF_MUST_USE hf_err hf_json_integer(json_t *value, uint64_t min, uint64_t *out);
 HF_MUST_USE hf_err hf_json_string(json_t *value, hf_slice *out);
+/* A reader for rules: INVALID for all but the number 1; `out` is not used. */
+HF_MUST_USE hf_err hf_json_read_version(json_t *value, void *out);
 HF_MUST_USE hf_err hf_json_instant(json_t *value, int64_t *out);
 /* An array of min..max elements. */
 HF_MUST_USE hf_err hf_json_array(json_t *value, size_t min, size_t max);

@@ -4,16 +4,6 @@
 #include "lib/token/claims_json.h"
 #include "lib/token/paserk.h"
 
-static hf_err read_version(json_t *value, void *out)
-{
-    uint64_t version = 0;
-
-    (void)out;
-    return hf_json_integer(value, 1, &version) == HF_OK && version == 1
-               ? HF_OK
-               : HF_ERR_INVALID;
-}
-
 static hf_err read_issuer(json_t *value, void *out)
 {
     hf_slice text;
@@ -239,7 +229,7 @@ static hf_err read_brokers(json_t *value, void *out)
 
 /* name, reader, in the root link, in a later link */
 #define CLAIM_TABLE(X)                                                                 \
-    X("v", read_version, REQUIRED, REQUIRED)                                           \
+    X("v", hf_json_read_version, REQUIRED, REQUIRED)                                   \
     X("iss", read_issuer, REQUIRED, FORBIDDEN)                                         \
     X("sub", read_subject, REQUIRED, OPTIONAL)                                         \
     X("aud", read_audience, REQUIRED, REQUIRED)                                        \
