@@ -171,13 +171,24 @@ hf_err hf_credentials_read_fd(struct hf_credentials *credentials, int fd,
     return parse_and_wipe(credentials, &text, error);
 }
 
+/* Names, line ends and what they name. */
+static size_t package_bytes_max(const struct hf_credentials *credentials)
+{
+    return HF_SECRET_TEXT_BYTES + hf_buf_bytes(&credentials->token) +
+           (credentials->anchors_count + 3) * (HF_KEY_TEXT_BYTES + 16) +
+           strlen(credentials->cluster);
+}
+
 hf_err hf_credentials_append(const struct hf_credentials *credentials,
                              struct hf_buf *out)
 {
     char text[HF_SECRET_TEXT_BYTES + 1];
-    hf_err err = HF_OK;
+    uint8_t *place = NULL;
+    /* All of it at once: a buffer that grows would leave the key in storage that nobody
+     * wipes. */
+    hf_err err = hf_buf_reserve(out, package_bytes_max(credentials), &place);
 
-    if (credentials->secret != NULL) {
+    if (err == HF_OK && credentials->secret != NULL) {
         hf_secret_text(credentials->secret, text);
         err = hf_buf_printf(out, "key=%s\n", text);
         hf_wipe(text, sizeof text);
