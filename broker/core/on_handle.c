@@ -17,6 +17,15 @@ static void tell_opened(struct broker *b, struct session *s,
     effect->reason = reason;
 }
 
+/* A frontend opens every queue it routes to, all others a few (PROTOCOL.md 3.2). */
+static bool has_handle_left(const struct broker *b, const struct session *s,
+                            uint32_t rights)
+{
+    return s->handles_count < BROKER_SESSION_HANDLES_MAX ||
+           ((rights & BROKER_RIGHT_ENQUEUE) != 0 &&
+            s->handles_count < b->config.queues_max);
+}
+
 /* A handle the broker has closed may be opened anew; one that is open may not
  * (PROTOCOL.md 3.2). */
 void broker_on_open(struct broker *b, struct session *s, const struct broker_input *in)
@@ -33,7 +42,9 @@ void broker_on_open(struct broker *b, struct session *s, const struct broker_inp
         tell_opened(b, s, in, HF_REASON_DENIED);
         return;
     }
-    h = h != NULL ? h : handle_new(b, s, in->handle);
+    if (h == NULL && has_handle_left(b, s, rights)) {
+        h = handle_new(b, s, in->handle);
+    }
     if (h == NULL) {
         tell_opened(b, s, in, HF_REASON_LIMIT);
         return;

@@ -151,9 +151,6 @@ struct handle *handle_find(const struct broker *b, const struct session *s,
 
 struct handle *handle_new(struct broker *b, struct session *s, uint32_t number)
 {
-    if (s->handles_count == BROKER_SESSION_HANDLES_MAX) {
-        return NULL;
-    }
     struct handle *h = hf_pool_get(&b->handles);
 
     if (h == NULL) {

@@ -24,7 +24,7 @@ hf_slice handle_key(const void *element); /* for handles_by_key */
 /* NULL when this session has no such handle, not even one closed by the broker. */
 struct handle *handle_find(const struct broker *b, const struct session *s,
                            uint32_t number);
-/* NULL at a limit. */
+/* NULL when there are handles_max. */
 struct handle *handle_new(struct broker *b, struct session *s, uint32_t number);
 /* Into the lists of `q`. */
 void handle_join(struct broker *b, struct handle *h, struct queue *q);

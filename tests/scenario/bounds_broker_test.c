@@ -133,16 +133,36 @@ static void handles_of_one_session_are_limited(void **state)
 
     config.handles_max = 2 * HANDLES_EACH;
     bench_init(t, BROKER_LAZY, &config);
-    bench_up(t, 1, 'F');
+    bench_up(t, 1, 'W');
     for (uint32_t handle = 1; handle <= HANDLES_EACH; handle++) {
+        bench_open(t, 1, handle, WORKER_RIGHTS);
+        assert_int_equal(t->effects.items[0].reason, HF_REASON_NONE);
+        bench_forget(t);
+    }
+
+    bench_open(t, 1, HANDLES_EACH + 1, WORKER_RIGHTS);
+
+    bench_expect(t, "opened s1 h1025 limit\n");
+}
+
+static void frontend_can_open_as_many_queues_as_there_may_be(void **state)
+{
+    (void)state;
+    struct broker_config config = bench_config();
+
+    config.queues_max = HANDLES_EACH + 10;
+    config.handles_max = 2 * HANDLES_EACH;
+    bench_init(t, BROKER_LAZY, &config);
+    bench_up(t, 1, 'F');
+    for (uint32_t handle = 1; handle <= HANDLES_EACH + 10; handle++) {
         bench_open(t, 1, handle, FRONTEND_RIGHTS);
         assert_int_equal(t->effects.items[0].reason, HF_REASON_NONE);
         bench_forget(t);
     }
 
-    bench_open(t, 1, HANDLES_EACH + 1, FRONTEND_RIGHTS);
+    bench_open(t, 1, HANDLES_EACH + 11, FRONTEND_RIGHTS);
 
-    bench_expect(t, "opened s1 h1025 limit\n");
+    bench_expect(t, "opened s1 h1035 limit\n");
 }
 
 static void holder_keys_are_limited_and_forgotten_when_nothing_is_theirs(void **state)
@@ -385,6 +405,8 @@ int main(void)
             session_is_refused_while_all_places_are_taken_by_lost_ones, teardown),
         cmocka_unit_test_teardown(handles_of_all_sessions_are_limited, teardown),
         cmocka_unit_test_teardown(handles_of_one_session_are_limited, teardown),
+        cmocka_unit_test_teardown(frontend_can_open_as_many_queues_as_there_may_be,
+                                  teardown),
         cmocka_unit_test_teardown(
             holder_keys_are_limited_and_forgotten_when_nothing_is_theirs, teardown),
         cmocka_unit_test_teardown(policy_of_too_many_queues_is_refused, teardown),
