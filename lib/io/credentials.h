@@ -50,7 +50,8 @@ HF_MUST_USE hf_err hf_credentials_append(const struct hf_credentials *credential
 void hf_credentials_trust(const struct hf_credentials *credentials,
                           struct hf_trust *out);
 /* What an identity needs from here; the caller sets role, broker, admit and limits. The
- * grace is there for dialers too: without a controller a broker cannot renew its token. */
+ * grace is there for dialers too: without a controller a broker cannot renew its token.
+ */
 void hf_credentials_identify(const struct hf_credentials *credentials,
                              struct hf_link_identity_config *out);
 

@@ -1,8 +1,8 @@
 /* Links under peers that come and go without end: connects that close at once, peers
  * that are killed in mid-traffic. Descriptors and memory must stay flat, and the
- * listener must still serve. HOLDFAST_STORM sets how many connects (default 1000; at most
- * some 20,000 fit in the ports of one address), HOLDFAST_KILLS how many killed processes
- * (default 200: a fork each). */
+ * listener must still serve. HOLDFAST_STORM sets how many connects (default 1000; at
+ * most some 20,000 fit in the ports of one address), HOLDFAST_KILLS how many killed
+ * processes (default 200: a fork each). */
 #include "tests/link/link_pair.h"
 
 #include <dirent.h>
