@@ -195,7 +195,7 @@ void br_control(struct br *br, uint32_t session, const struct hf_record *record)
         return;
     }
     br_lock(br);
-    if (!br->sessions[session].is_up) {
+    if (!br_is_heard(br, session)) {
         br_unlock(br);
         return;
     }

@@ -297,7 +297,7 @@ static void flush_run(struct run *run)
         return;
     }
     br_lock(run->br);
-    for (uint32_t i = 0; i < run->count && run->br->sessions[run->session].is_up; i++) {
+    for (uint32_t i = 0; i < run->count && br_is_heard(run->br, run->session); i++) {
         br_step(run->br, &run->inputs[i], run->records[i]);
     }
     br_unlock(run->br);

@@ -177,6 +177,12 @@ void br_send_control(struct br *br, uint32_t session, enum hf_record_type type,
 /* Ends a session: GOODBYE{reason}, then the link closes (in br_unlock, because that is
  * I/O). Nothing is sent after it. Under the lock. */
 void br_end_session(struct br *br, uint32_t session, hf_reason reason);
+/* Whether what a session says still counts: it is up and not being ended. Under the
+ * lock. */
+static inline bool br_is_heard(const struct br *br, uint32_t session)
+{
+    return br->sessions[session].is_up && !br->sessions[session].is_ending;
+}
 
 /* payload.c, all under the lock. */
 void br_hold(struct br *br, uint32_t slot, const struct hf_record *record);
