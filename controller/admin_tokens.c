@@ -73,6 +73,11 @@ static void answer_issue(struct ct *ct, const struct ct_issue *request,
         response->content_type = "text/plain";
         err = ct_package(ct, NULL, hf_buf_slice(&token), &response->body);
     }
+    if (err == HF_OK && request->role != IDENTITY_OPERATOR) {
+        /* `up` asks for what it will start the daemon with next time; the one that runs
+         * is not renewed soon, because its token now counts as fresh. */
+        ct_push(ct, request->key, hf_buf_slice(&token));
+    }
     hf_buf_fini(&token);
     if (err == HF_ERR_DENIED) {
         ct_admin_answer(response, 403, "the mint refuses this");

@@ -266,7 +266,7 @@ hf_err ct_issue_own(struct ct *ct)
     return identity_put(&ct->identities, &own);
 }
 
-static void push(struct ct *ct, hf_key key, hf_slice token)
+void ct_push(struct ct *ct, hf_key key, hf_slice token)
 {
     const struct hf_token_push message = {.key = key, .chain = token};
     struct hf_buf meta;
@@ -302,7 +302,7 @@ static void renew(struct ct *ct, const struct identity *old)
 
     hf_buf_init(&token, HF_CHAIN_BYTES_MAX);
     if (ct_issue(ct, &request, &token) == HF_OK) {
-        push(ct, copy.key, hf_buf_slice(&token));
+        ct_push(ct, copy.key, hf_buf_slice(&token));
         HF_DEBUG("token renewed", hf_log_cstr("subject", copy.name));
     }
     hf_buf_fini(&token);

@@ -180,6 +180,8 @@ HF_MUST_USE hf_err ct_sign(struct ct *ct, enum hf_mint_kind kind, hf_slice docum
 HF_MUST_USE hf_err ct_issue_own(struct ct *ct);
 /* Renews what is due. */
 void ct_renew(struct ct *ct);
+/* Brings a fresh token to its holder's live sessions, through the brokers. */
+void ct_push(struct ct *ct, hf_key key, hf_slice token);
 void ct_forget(struct ct *ct, hf_key key);
 /* key (unless secret is NULL), token, anchors and cluster as one package. */
 HF_MUST_USE hf_err ct_package(struct ct *ct, struct hf_secret *secret, hf_slice token,
