@@ -190,9 +190,10 @@ static void on_up(void *context, struct hf_link *link, const struct hf_link_peer
     br_step(br, &input, NULL);
     br_unlock(br);
     hf_stat_add(&br_stats.sessions_opened, 1);
-    HF_INFO("session up", hf_log_slice("subject", hf_chain_subject(chain)),
+    HF_INFO("session up", hf_log_slice("subject", hf_chain_subject(peer->chain)),
             hf_log_key("holder", input.u.holder.key),
-            hf_log_cstr("address", peer->address));
+            hf_log_cstr("address", peer->address),
+            hf_log_int("expires", peer->chain->expires_s));
 }
 
 static void on_records(void *context, struct hf_link *link,
