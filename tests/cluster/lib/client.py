@@ -157,11 +157,13 @@ class Connection:
 
     def leftover(self, seconds=0.0):
         """Bytes that nobody asked for, b"" when there are none."""
+        usual = self.socket.gettimeout()
         self.socket.settimeout(max(seconds, 0.001))
         try:
             self.buffer += self.socket.recv(65536)
         except OSError:
             pass
+        self.socket.settimeout(usual)
         return bytes(self.buffer)
 
     def is_closed_within(self, seconds):
