@@ -64,7 +64,7 @@ const struct hf_conf_row ct_config_rows[] = {
     MAP("tokens", "Capability tokens."),
     TIME(
         "tokens.life", "15m", 10000, DAY,
-        "Life of the tokens of brokers, frontends and workers; renewed at half of it."),
+        "Life of the tokens of brokers, frontends and workers; renewed at 2/3."),
     TIME("tokens.grace", "24h", 0, 30 * DAY,
          "Expired tokens are accepted this long while the controller is away."),
     TIME("tokens.max_ttl", "24h", 60000, DAY, "Longest life of any token."),

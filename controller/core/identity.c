@@ -37,12 +37,12 @@ void identity_drop(struct identities *all, hf_key key)
 
 static int64_t due_of(const struct identity *row)
 {
-    int64_t half = row->issued_s + (row->expires_s - row->issued_s) / 2;
+    int64_t due = row->issued_s + (row->expires_s - row->issued_s) * 2 / 3;
 
     if (row->role == IDENTITY_OPERATOR) {
         return INT64_MAX;
     }
-    return half > row->retry_s ? half : row->retry_s;
+    return due > row->retry_s ? due : row->retry_s;
 }
 
 struct identity *identity_take_due(struct identities *all, int64_t now_s)

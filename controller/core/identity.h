@@ -1,5 +1,6 @@
-/* Whom the controller gave tokens, and whose is due for renewal: at half of its life,
- * again a little later when nobody could carry it. Public parts only. */
+/* Whom the controller gave tokens, and whose is due for renewal: at two thirds of its
+ * life (ARCHITECTURE.md 3), again a little later when nobody could carry it. Public
+ * parts only. */
 #ifndef HF_CONTROLLER_IDENTITY_H
 #define HF_CONTROLLER_IDENTITY_H
 

@@ -27,24 +27,24 @@ static void put(uint8_t number, enum identity_role role, int64_t issued_s,
     assert_int_equal(identity_put(&all, &identity), HF_OK);
 }
 
-static void token_is_due_at_half_of_its_life(void **state)
+static void token_is_due_at_two_thirds_of_its_life(void **state)
 {
     (void)state;
     put(1, IDENTITY_WORKER, 1000, 600);
 
-    assert_null(identity_take_due(&all, 1299));
-    assert_non_null(identity_take_due(&all, 1300));
-    assert_int_equal(identity_next_due_s(&all), 1300 + IDENTITY_RETRY_S);
+    assert_null(identity_take_due(&all, 1399));
+    assert_non_null(identity_take_due(&all, 1400));
+    assert_int_equal(identity_next_due_s(&all), 1400 + IDENTITY_RETRY_S);
 }
 
 static void renewal_that_failed_is_tried_again(void **state)
 {
     (void)state;
     put(1, IDENTITY_WORKER, 1000, 600);
-    assert_non_null(identity_take_due(&all, 1300));
+    assert_non_null(identity_take_due(&all, 1400));
 
-    assert_null(identity_take_due(&all, 1300 + IDENTITY_RETRY_S - 1));
-    assert_non_null(identity_take_due(&all, 1300 + IDENTITY_RETRY_S));
+    assert_null(identity_take_due(&all, 1400 + IDENTITY_RETRY_S - 1));
+    assert_non_null(identity_take_due(&all, 1400 + IDENTITY_RETRY_S));
 }
 
 static void renewed_token_replaces_the_old_one(void **state)
@@ -55,7 +55,7 @@ static void renewed_token_replaces_the_old_one(void **state)
     put(1, IDENTITY_WORKER, 1300, 600);
 
     assert_int_equal(all.count, 1);
-    assert_int_equal(identity_next_due_s(&all), 1600);
+    assert_int_equal(identity_next_due_s(&all), 1700);
 }
 
 static void token_minted_by_hand_is_never_renewed(void **state)
@@ -130,7 +130,7 @@ static void another_broker_takes_only_the_queues_that_go_to_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(token_is_due_at_half_of_its_life, setup),
+        cmocka_unit_test_setup(token_is_due_at_two_thirds_of_its_life, setup),
         cmocka_unit_test_setup(renewal_that_failed_is_tried_again, setup),
         cmocka_unit_test_setup(renewed_token_replaces_the_old_one, setup),
         cmocka_unit_test_setup(token_minted_by_hand_is_never_renewed, setup),
