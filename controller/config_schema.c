@@ -62,9 +62,8 @@ const struct hf_conf_row ct_config_rows[] = {
     TEXT("http.trusted_proxies[]", NULL, 1, 64, "A network, such as 10.0.0.0/8."),
 
     MAP("tokens", "Capability tokens."),
-    TIME(
-        "tokens.life", "15m", 10000, DAY,
-        "Life of the tokens of brokers, frontends and workers; renewed at 2/3."),
+    TIME("tokens.life", "15m", 10000, DAY,
+         "Life of the tokens of brokers, frontends and workers; renewed at 2/3."),
     TIME("tokens.grace", "24h", 0, 30 * DAY,
          "Expired tokens are accepted this long while the controller is away."),
     TIME("tokens.max_ttl", "24h", 60000, DAY, "Longest life of any token."),
