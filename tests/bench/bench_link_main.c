@@ -1,6 +1,9 @@
-/* Cost of a link: two processes, echo of records of 512 bytes, W in flight, on ipc,
- * clear tcp and sealed tcp. Prints records per second and CPU microseconds per record
- * at both ends (PERFORMANCE.md 3). Usage: bench_link [seconds per row] */
+/* Cost of a link: two processes, echo of records of 200 bytes, W in flight, on ipc and
+ * sealed tcp, and below both without a handshake (PERFORMANCE.md 3). A message is one
+ * record delivered, so a round trip is two. Per message, both processes together: CPU
+ * microseconds, and context switches, which voluntary ones (a thread that waits) and
+ * all. Rows are for comparing back ends: alternate the runs, the machine is noisy.
+ * Usage: bench_link [seconds per row [text in the row's name]] */
 #include "lib/base/bytes.h"
 #include "lib/io/clock.h"
 #include "tests/link/link_fixture.h"
@@ -13,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BODY_BYTES 512
+#define BODY_BYTES 200
 
 struct row {
     const char *name;
@@ -28,25 +31,43 @@ static void fail(const char *what)
     exit(1);
 }
 
-static int64_t cpu_us(void)
+/* What a process has used, all threads. */
+struct usage {
+    int64_t cpu_us;
+    int64_t waits; /* voluntary context switches */
+    int64_t switches;
+};
+
+static struct usage usage_now(void)
 {
     struct rusage usage;
 
     getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
-           usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    return (struct usage){
+        (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
+            usage.ru_utime.tv_usec + usage.ru_stime.tv_usec,
+        usage.ru_nvcsw,
+        usage.ru_nvcsw + usage.ru_nivcsw,
+    };
+}
+
+static struct usage usage_since(const struct usage *start)
+{
+    struct usage now = usage_now();
+
+    return (struct usage){now.cpu_us - start->cpu_us, now.waits - start->waits,
+                          now.switches - start->switches};
 }
 
 /* The serving process: sends everything back. */
-static _Atomic int64_t echoed;
-static int64_t echo_cpu_start;
+static struct usage echo_start;
 
 static void echo_up(void *ctx, struct hf_link *link, const struct hf_link_peer *peer)
 {
     (void)ctx;
     (void)link;
     (void)peer;
-    echo_cpu_start = cpu_us();
+    echo_start = usage_now();
 }
 
 static void echo_records(void *ctx, struct hf_link *link,
@@ -59,17 +80,16 @@ static void echo_records(void *ctx, struct hf_link *link,
         }
     }
     hf_link_flush(link);
-    echoed += (int64_t)count;
 }
 
 static void echo_down(void *ctx, struct hf_link *link, enum hf_link_end end)
 {
     int report = *(int *)ctx;
-    int64_t numbers[2] = {cpu_us() - echo_cpu_start, echoed};
+    struct usage used = usage_since(&echo_start);
 
     (void)link;
     (void)end;
-    if (write(report, numbers, sizeof numbers) != (ssize_t)sizeof numbers) {
+    if (write(report, &used, sizeof used) != (ssize_t)sizeof used) {
         fail("report");
     }
 }
@@ -101,9 +121,9 @@ struct client {
     int64_t end_us;
     int64_t count;
     int64_t start_us;
-    int64_t cpu_start;
+    struct usage start;
     int64_t elapsed_us;
-    int64_t cpu;
+    struct usage used;
     bool is_done;
     uint8_t body[BODY_BYTES];
 };
@@ -124,7 +144,7 @@ static void client_up(void *ctx, struct hf_link *link, const struct hf_link_peer
 
     (void)peer;
     client->start_us = hf_clock_monotonic_us();
-    client->cpu_start = cpu_us();
+    client->start = usage_now();
     for (int i = 0; i < client->in_flight; i++) {
         send_one(client, link);
     }
@@ -149,7 +169,7 @@ static void client_records(void *ctx, struct hf_link *link,
     pthread_mutex_lock(&client->lock);
     if (!client->is_done) {
         client->elapsed_us = now - client->start_us;
-        client->cpu = cpu_us() - client->cpu_start;
+        client->used = usage_since(&client->start);
         client->is_done = true;
     }
     pthread_cond_signal(&client->is_over);
@@ -161,6 +181,24 @@ static void client_down(void *ctx, struct hf_link *link, enum hf_link_end end)
     (void)ctx;
     (void)link;
     (void)end;
+}
+
+static void print_row(const struct row *row, const struct client *client,
+                      const struct usage *echo)
+{
+    double messages = 2 * (double)client->count;
+
+    printf("%-12s W=%-3d %9.0f messages/s  per message: cpu %6.2f us "
+           "(%.2f here, %.2f there)  switches %6.4f (waits %.4f)  "
+           "round trip %6.1f us  %5.1f records/batch\n",
+           row->name, row->in_flight, messages * 1e6 / (double)client->elapsed_us,
+           (double)(client->used.cpu_us + echo->cpu_us) / messages,
+           (double)client->used.cpu_us / messages, (double)echo->cpu_us / messages,
+           (double)(client->used.switches + echo->switches) / messages,
+           (double)(client->used.waits + echo->waits) / messages,
+           (double)client->elapsed_us * row->in_flight / (double)client->count,
+           (double)client->count /
+               (double)hf_stat_get(&hf_link_stats.messages_in_total));
 }
 
 static void measure(const struct row *row, int report, double seconds)
@@ -176,7 +214,7 @@ static void measure(const struct row *row, int report, double seconds)
     struct hf_link_config config = {
         .address = address, .events = &events, .ctx = &client};
     struct hf_link_dialer *dialer;
-    int64_t echo[2];
+    struct usage echo;
 
     if (read(report, address, sizeof address) != (ssize_t)sizeof address ||
         fixture_dial(&config, row->is_raw, &dialer) != HF_OK) {
@@ -188,17 +226,10 @@ static void measure(const struct row *row, int report, double seconds)
     }
     pthread_mutex_unlock(&client.lock);
     hf_link_dialer_close(dialer);
-    if (read(report, echo, sizeof echo) != (ssize_t)sizeof echo) {
+    if (read(report, &echo, sizeof echo) != (ssize_t)sizeof echo) {
         fail("echo report");
     }
-    printf("%-12s W=%-3d %9.0f records/s  cpu us/record %5.2f here %5.2f there  "
-           "round trip %6.1f us  %5.1f records/message\n",
-           row->name, row->in_flight,
-           (double)client.count * 1e6 / (double)client.elapsed_us,
-           (double)client.cpu / (double)client.count, (double)echo[0] / (double)echo[1],
-           (double)client.elapsed_us * row->in_flight / (double)client.count,
-           (double)client.count /
-               (double)hf_stat_get(&hf_link_stats.messages_in_total));
+    print_row(row, &client, &echo);
     fflush(stdout);
 }
 
@@ -229,25 +260,28 @@ int main(int argc, char **argv)
 {
     static char ipc[64];
     const struct row rows[] = {
-        {"ipc raw", ipc, true, 1},
-        {"ipc raw", ipc, true, 64},
         {"ipc", ipc, false, 1},
         {"ipc", ipc, false, 64},
-        {"tcp raw", "tcp://127.0.0.1:0", true, 1},
-        {"tcp raw", "tcp://127.0.0.1:0", true, 64},
         {"tcp sealed", "tcp://127.0.0.1:0", false, 1},
         {"tcp sealed", "tcp://127.0.0.1:0", false, 64},
         {"tcp sealed", "tcp://127.0.0.1:0", false, 512},
+        {"ipc raw", ipc, true, 1},
+        {"ipc raw", ipc, true, 64},
+        {"tcp raw", "tcp://127.0.0.1:0", true, 1},
+        {"tcp raw", "tcp://127.0.0.1:0", true, 64},
     };
     char directory[] = "/tmp/bench_link.XXXXXX";
     double seconds = argc > 1 ? strtod(argv[1], NULL) : 2;
+    const char *wanted = argc > 2 ? argv[2] : "";
 
     if (mkdtemp(directory) == NULL) {
         fail("mkdtemp");
     }
     snprintf(ipc, sizeof ipc, "ipc://%s/s", directory);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        run_row(&rows[i], seconds);
+        if (strstr(rows[i].name, wanted) != NULL) {
+            run_row(&rows[i], seconds);
+        }
     }
     unlink(ipc + 6);
     rmdir(directory);
