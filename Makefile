@@ -58,7 +58,7 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes \
     $(if $(filter fuzz,$(MODE)),,-Werror)
 CFLAGS = $(BASE_CFLAGS) $(WARN) -I. $(EXTRA)
 LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
-LIBS := -lnng -lsodium -llmdb -lprotobuf-c -luv -lcurl -ljansson -lyaml -lseccomp -ldl
+LIBS := -lsodium -llmdb -lprotobuf-c -luv -lcurl -ljansson -lyaml -lseccomp -ldl
 
 , := ,
 Q := $(if $(V),,@)
@@ -257,7 +257,7 @@ define make_test
 TEST_BINS += $(OUT)/tests/$(1:.c=)
 $(OUT)/tests/$(1:.c=): $(call objs,$(1)) $(call sees,$(2)) $(third)
 	$$(call say,LD ,$$@)mkdir -p $$(@D) && $$(call link,$(call objs,$(1)),\
-	    $$(filter %.a,$$^),,-lcmocka -lm)
+	    $$(filter %.a,$$^),,-lcmocka -lnng -lm)
 endef
 $(foreach u,$(UNITS) $(TEST_UNITS),$(foreach t,$(filter %_test.c,$(call own,$(u))),\
     $(eval $(call make_test,$(t),$(u)))))

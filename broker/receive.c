@@ -1,7 +1,7 @@
 /* Records of one session -> inputs of the core. Decoding happens outside of the core
  * lock, a run of records at a time; then the lock is taken once for the run. What is no
- * request (policy, snapshot, tokens, ...) goes to control.c in its place. Runs on NNG's
- * threads, never twice at once for one session. */
+ * request (policy, snapshot, tokens, ...) goes to control.c in its place. Runs on
+ * the links' thread. */
 #include "broker/shell.h"
 
 #include "lib/base/log.h"

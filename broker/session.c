@@ -1,5 +1,5 @@
-/* Sessions: coming, going, renewed, judged again. The events of links arrive on NNG's
- * threads, one at a time per session. */
+/* Sessions: coming, going, renewed, judged again. The events of links arrive on the
+ * links' thread. */
 #include "broker/shell.h"
 
 #include "lib/base/log.h"

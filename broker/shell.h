@@ -1,6 +1,6 @@
 /* The broker's shell: the one place where its core meets links, disk and time.
  *
- *   receive.c   records of a session -> inputs        (NNG's threads)
+ *   receive.c   records of a session -> inputs        (the links' thread)
  *   perform.c   effects -> records on links           (under the core lock)
  *   payload.c   the bytes of each slot: head, body, response
  *   commit.c    the store thread: batches -> disk -> COMMITTED

@@ -256,21 +256,23 @@ static hf_err handle(struct fe_uplink *uplink, const struct hf_record *record)
     return HF_ERR_INVALID;
 }
 
-void fe_records_handle(struct fe_uplink *uplink, hf_slice content)
+static void violate(struct fe_uplink *uplink, const struct hf_record *record,
+                    hf_err err)
 {
-    struct hf_record record;
-    hf_err err = HF_OK;
+    fe_count(&uplink->shell->stats, FE_STAT_protocol_violations_total, 1);
+    HF_ERROR("broker broke the protocol", hf_log_cstr("broker", uplink->name),
+             hf_log_int("type", record->type), hf_log_cstr("why", hf_err_text(err)));
+    fe_uplink_end(uplink, HF_REASON_PROTOCOL);
+}
 
-    while (err == HF_OK && hf_record_next(&content, &record) == HF_OK) {
-        err = handle(uplink, &record);
+void fe_records_handle(struct fe_uplink *uplink, const struct hf_record *records,
+                       size_t count)
+{
+    for (size_t i = 0; i < count && !uplink->is_ending; i++) {
+        hf_err err = handle(uplink, &records[i]);
+
         if (err != HF_OK) {
-            fe_count(&uplink->shell->stats, FE_STAT_protocol_violations_total, 1);
-            HF_ERROR("broker broke the protocol", hf_log_cstr("broker", uplink->name),
-                     hf_log_int("type", record.type),
-                     hf_log_cstr("why", hf_err_text(err)));
+            violate(uplink, &records[i], err);
         }
-    }
-    if (err != HF_OK) {
-        fe_uplink_end(uplink, HF_REASON_PROTOCOL);
     }
 }

@@ -128,7 +128,7 @@ static void on_turn_end(void *ctx)
         tick_core(shell);
         flush_clients(shell);
     } while (!hf_list_is_empty(&shell->resumed) && ++rounds < ROUNDS_PER_TURN);
-    fe_uplinks_flush(shell);
+    fe_uplinks_turn(shell);
 }
 
 static void each_client(struct fe_shell *shell, void (*fn)(struct fe_client *client))
@@ -288,9 +288,6 @@ static hf_err open_loop(struct fe_shell *shell)
     if (err == HF_OK) {
         err = hf_signal_open(shell->loop, SIGINT, on_signal, shell, &shell->signals[1]);
     }
-    if (err == HF_OK) {
-        err = fe_inbox_init(&shell->inbox, shell->loop, fe_uplinks_receive, shell);
-    }
     return err;
 }
 
@@ -357,9 +354,8 @@ void fe_shell_free(struct fe_shell *shell)
     if (shell->loop != NULL) {
         fe_accept_close(shell);
         each_client(shell, fe_client_drop);
-        fe_uplinks_flush(shell);
+        fe_uplinks_turn(shell);
         fe_uplinks_close(shell);
-        fe_inbox_fini(&shell->inbox);
         hf_admin_close(shell->admin);
         hf_file_watch_close(shell->token_watch);
         hf_signal_close(shell->signals[0]);

@@ -7,7 +7,6 @@
 #define HF_FRONTEND_SHELL_H
 
 #include "frontend/core/frontend.h"
-#include "frontend/inbox.h"
 #include "frontend/stash.h"
 #include "frontend/stats.h"
 #include "lib/base/list.h"
@@ -16,6 +15,7 @@
 #include "lib/io/admin.h"
 #include "lib/io/conn.h"
 #include "lib/io/credentials.h"
+#include "lib/io/link.h"
 #include "lib/io/loop.h"
 #include "lib/wire/messages.h"
 
@@ -93,7 +93,6 @@ struct fe_shell {
 
     struct fe_stash stash;
 
-    struct fe_inbox inbox;
     struct fe_uplink *uplinks[FE_BROKERS_MAX + 1]; /* 1.. */
     uint32_t uplinks_count;
     struct fe_table *table; /* NULL: no routes yet */

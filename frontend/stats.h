@@ -24,7 +24,6 @@
     X(dropped_fields_total, COUNTER, "Header fields that were not passed on.")         \
     X(spool_files_total, COUNTER, "Bodies that went to an unlinked file.")             \
     X(spool_full_total, COUNTER, "Bodies lost because the spool could not grow.")      \
-    X(inbox_full_total, COUNTER, "Links ended because their input could not be held.") \
     X(brokers_up, GAUGE, "Brokers with a session.")                                    \
     X(snapshot, GAUGE, "Sequence of the routing snapshot in force.")                   \
     X(snapshots_refused_total, COUNTER, "Routing snapshots that were refused.")        \

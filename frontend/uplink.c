@@ -7,50 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
-static void post(struct fe_uplink *uplink, struct fe_inbox_entry entry)
-{
-    entry.uplink = uplink->index;
-    if (fe_inbox_put(&uplink->shell->inbox, &entry, NULL, 0) != HF_OK) {
-        /* Without memory for 40 bytes there is no honest way on. */
-        hf_check(entry.kind == FE_INBOX_FAILED);
-    }
-}
-
-static void on_up(void *ctx, struct hf_link *link, const struct hf_link_peer *peer)
-{
-    (void)peer;
-    post(ctx, (struct fe_inbox_entry){.kind = FE_INBOX_UP, .link = hf_link_ref(link)});
-}
-
+static void on_up(void *ctx, struct hf_link *link, const struct hf_link_peer *peer);
 static void on_records(void *ctx, struct hf_link *link, const struct hf_record *records,
-                       size_t count)
-{
-    struct fe_uplink *uplink = ctx;
-    const struct fe_inbox_entry entry = {
-        .kind = FE_INBOX_RECORDS, .uplink = uplink->index, .link = link};
+                       size_t count);
+static void on_down(void *ctx, struct hf_link *link, enum hf_link_end end);
 
-    if (fe_inbox_put(&uplink->shell->inbox, &entry, records, count) != HF_OK) {
-        fe_count(&uplink->shell->stats, FE_STAT_inbox_full_total, 1);
-        hf_link_close(link, HF_LINK_END_LIMIT);
-    }
-}
-
-static void on_down(void *ctx, struct hf_link *link, enum hf_link_end end)
-{
-    post(ctx, (struct fe_inbox_entry){
-                  .kind = FE_INBOX_DOWN, .link = link, .detail = (uint32_t)end});
-}
-
+/* Nobody listening is ordinary while a broker restarts; a refusal never is. */
 static void on_failed(void *ctx, enum hf_link_end end, const char *address,
                       const char *detail)
 {
-    /* Nobody listening is ordinary while a broker restarts; a refusal never is. */
+    struct fe_uplink *uplink = ctx;
+
     HF_LOG_AT(end == HF_LINK_END_CONNECT ? HF_LOG_DEBUG : HF_LOG_WARN,
               "broker not reached", hf_log_cstr("address", address),
               hf_log_cstr("why", hf_link_end_text(end)),
               hf_log_cstr("detail", detail == NULL ? "" : detail));
-    post(ctx,
-         (struct fe_inbox_entry){.kind = FE_INBOX_FAILED, .detail = (uint32_t)end});
+    uplink->has_failed = true;
 }
 
 static const struct hf_link_events uplink_events = {
@@ -66,6 +38,7 @@ static hf_err dial(struct fe_uplink *uplink)
         .address = uplink->addresses[uplink->address_next],
         .events = &uplink_events,
         .ctx = uplink,
+        .loop = uplink->shell->loop,
         .identity = uplink->shell->identity,
     };
 
@@ -182,20 +155,13 @@ void fe_uplinks_dial(struct fe_shell *shell)
     }
 }
 
-/* A session that came up unseen still carries its reference. */
-static void drop_inbox(struct fe_shell *shell)
+/* A dialer that is taken away says no more about its links. */
+static void close_dialer(struct fe_uplink *uplink)
 {
-    struct fe_inbox_entry entry;
+    struct hf_link_dialer *dialer = uplink->dialer;
 
-    if (shell->inbox.wake == NULL) {
-        return;
-    }
-    fe_inbox_take(&shell->inbox);
-    while (fe_inbox_next(&shell->inbox, &entry)) {
-        if (entry.kind == FE_INBOX_UP) {
-            hf_link_unref(entry.link);
-        }
-    }
+    uplink->dialer = NULL;
+    hf_link_dialer_close(dialer);
 }
 
 void fe_uplinks_close(struct fe_shell *shell)
@@ -204,13 +170,12 @@ void fe_uplinks_close(struct fe_shell *shell)
         fe_uplink_end(shell->uplinks[i], HF_REASON_NONE);
     }
     for (uint32_t i = 1; i <= shell->uplinks_count; i++) {
-        hf_link_dialer_close(shell->uplinks[i]->dialer);
+        close_dialer(shell->uplinks[i]);
         hf_link_unref(shell->uplinks[i]->link);
         fe_snapshot_fini(&shell->uplinks[i]->snapshot);
         free(shell->uplinks[i]);
     }
     shell->uplinks_count = 0;
-    drop_inbox(shell);
 }
 
 uint32_t fe_uplink_named(const struct fe_shell *shell, hf_slice name)
@@ -261,7 +226,21 @@ void fe_uplink_send(struct fe_shell *shell, uint32_t index,
     }
 }
 
-void fe_uplinks_flush(struct fe_shell *shell)
+/* A broker with several addresses is tried at each in turn. */
+static void try_next(struct fe_uplink *uplink)
+{
+    uplink->has_failed = false;
+    if (uplink->addresses_count < 2 || uplink->link != NULL) {
+        return;
+    }
+    close_dialer(uplink);
+    uplink->address_next = (uplink->address_next + 1) % uplink->addresses_count;
+    if (dial(uplink) != HF_OK) {
+        HF_ERROR("broker cannot be dialled", hf_log_cstr("broker", uplink->name));
+    }
+}
+
+void fe_uplinks_turn(struct fe_shell *shell)
 {
     for (uint32_t i = 1; i <= shell->uplinks_count; i++) {
         struct fe_uplink *uplink = shell->uplinks[i];
@@ -273,6 +252,9 @@ void fe_uplinks_flush(struct fe_shell *shell)
         }
         uplink->has_output = false;
         uplink->is_urgent = false;
+        if (uplink->has_failed) {
+            try_next(uplink);
+        }
     }
 }
 
@@ -380,18 +362,20 @@ static void greet(struct fe_uplink *uplink)
     fe_uplink_send(shell, uplink->index, &record);
 }
 
-static void come_up(struct fe_uplink *uplink, struct hf_link *link)
+static void on_up(void *ctx, struct hf_link *link, const struct hf_link_peer *peer)
 {
+    struct fe_uplink *uplink = ctx;
     struct fe_shell *shell = uplink->shell;
 
     hf_check(uplink->link == NULL);
-    uplink->link = link;
+    fe_shell_look(shell);
+    uplink->link = hf_link_ref(link);
     uplink->is_ending = false;
     uplink->reauth_counter = 0;
     fe_snapshot_fini(&uplink->snapshot);
-    learn_name(uplink, hf_link_peer(link));
+    learn_name(uplink, peer);
     HF_INFO("broker up", hf_log_cstr("broker", uplink->name),
-            hf_log_cstr("address", hf_link_peer(link)->address));
+            hf_log_cstr("address", peer->address));
     hf_stat_add(&shell->stats.rows[FE_STAT_brokers_up], 1);
     greet(uplink);
     fe_step(shell, &(struct frontend_input){.type = FRONTEND_IN_BROKER_UP,
@@ -401,9 +385,21 @@ static void come_up(struct fe_uplink *uplink, struct hf_link *link)
     }
 }
 
-static void go_down(struct fe_uplink *uplink, enum hf_link_end end)
+static void on_records(void *ctx, struct hf_link *link, const struct hf_record *records,
+                       size_t count)
 {
-    if (uplink->link == NULL) {
+    struct fe_uplink *uplink = ctx;
+
+    (void)link;
+    fe_shell_look(uplink->shell);
+    fe_records_handle(uplink, records, count);
+}
+
+static void on_down(void *ctx, struct hf_link *link, enum hf_link_end end)
+{
+    struct fe_uplink *uplink = ctx;
+
+    if (uplink->dialer == NULL || uplink->link != link) {
         return;
     }
     HF_WARN("broker lost", hf_log_cstr("broker", uplink->name),
@@ -411,54 +407,7 @@ static void go_down(struct fe_uplink *uplink, enum hf_link_end end)
     hf_stat_add(&uplink->shell->stats.rows[FE_STAT_brokers_up], -1);
     hf_link_unref(uplink->link);
     uplink->link = NULL;
+    fe_shell_look(uplink->shell);
     fe_step(uplink->shell, &(struct frontend_input){.type = FRONTEND_IN_BROKER_DOWN,
                                                     .broker = uplink->index});
-}
-
-/* A broker with several addresses is tried at each in turn. */
-static void try_next(struct fe_uplink *uplink)
-{
-    if (uplink->addresses_count < 2 || uplink->link != NULL) {
-        return;
-    }
-    hf_link_dialer_close(uplink->dialer);
-    uplink->dialer = NULL;
-    uplink->address_next = (uplink->address_next + 1) % uplink->addresses_count;
-    if (dial(uplink) != HF_OK) {
-        HF_ERROR("broker cannot be dialled", hf_log_cstr("broker", uplink->name));
-    }
-}
-
-static void handle(struct fe_shell *shell, const struct fe_inbox_entry *entry)
-{
-    struct fe_uplink *uplink = shell->uplinks[entry->uplink];
-
-    switch (entry->kind) {
-    case FE_INBOX_UP:
-        come_up(uplink, entry->link);
-        return;
-    case FE_INBOX_DOWN:
-        go_down(uplink, (enum hf_link_end)entry->detail);
-        return;
-    case FE_INBOX_FAILED:
-        try_next(uplink);
-        return;
-    case FE_INBOX_RECORDS:
-        if (uplink->link == entry->link && !uplink->is_ending) {
-            fe_records_handle(uplink, entry->content);
-        }
-        return;
-    }
-}
-
-void fe_uplinks_receive(void *ctx)
-{
-    struct fe_shell *shell = ctx;
-    struct fe_inbox_entry entry;
-
-    fe_shell_look(shell);
-    fe_inbox_take(&shell->inbox);
-    while (fe_inbox_next(&shell->inbox, &entry)) {
-        handle(shell, &entry);
-    }
 }

@@ -2,8 +2,7 @@
  * knows it: an address that was given or came with the routes, a dialer that never
  * gives up, and while it is up a session.
  *
- * The callbacks of the link run on threads of their own; they only fill the inbox. All
- * else here belongs to the loop's thread. */
+ * Everything here happens on the loop's thread, the links' callbacks too. */
 #ifndef HF_FRONTEND_UPLINK_H
 #define HF_FRONTEND_UPLINK_H
 
@@ -25,6 +24,7 @@ struct fe_uplink {
     bool is_ending;  /* GOODBYE is said; on_down is awaited */
     bool has_output; /* to be flushed at the end of the turn */
     bool is_urgent;  /* somebody waits for that output */
+    bool has_failed; /* its address; the next one is tried at the end of the turn */
     struct fe_snapshot snapshot;
 };
 
@@ -40,15 +40,14 @@ uint32_t fe_uplinks_up_count(const struct fe_shell *shell);
 /* Appends a record; silently nothing while the link is down (the core will be told). */
 void fe_uplink_send(struct fe_shell *shell, uint32_t index,
                     const struct hf_record *record);
-/* Flushes every link that has output. */
-void fe_uplinks_flush(struct fe_shell *shell);
+/* The end of a turn: flushes every link that has output. */
+void fe_uplinks_turn(struct fe_shell *shell);
 /* A new token for our key: every session gets a REAUTH. */
 void fe_uplinks_reauth(struct fe_shell *shell, hf_slice chain);
 /* The broker broke the protocol: GOODBYE and end of the session. */
 void fe_uplink_end(struct fe_uplink *uplink, hf_reason reason);
-/* Handles all that has come from the links. */
-void fe_uplinks_receive(void *shell);
 /* records.c: one batch. */
-void fe_records_handle(struct fe_uplink *uplink, hf_slice content);
+void fe_records_handle(struct fe_uplink *uplink, const struct hf_record *records,
+                       size_t count);
 
 #endif

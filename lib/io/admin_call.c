@@ -45,7 +45,7 @@ static hf_err wait_until_ready(const struct exchange *x, short events)
     return err;
 }
 
-static hf_err connect_to(struct exchange *x, const struct conn_address *to)
+static hf_err connect_to(struct exchange *x, const struct hf_socket_address *to)
 {
     int error = 0;
     socklen_t bytes = sizeof error;
@@ -138,8 +138,8 @@ static hf_err receive_response(struct exchange *x, struct hf_http_response *resp
 static hf_err run(struct exchange *x, const struct hf_admin_call *call,
                   struct hf_http_response *response)
 {
-    struct conn_address to;
-    hf_err err = conn_address_parse(call->address, &to);
+    struct hf_socket_address to;
+    hf_err err = hf_socket_address_parse(call->address, &to);
 
     if (err != HF_OK) {
         return err;

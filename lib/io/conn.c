@@ -294,7 +294,7 @@ static void address(const struct hf_conn *conn, bool is_peer, struct hf_addr *ou
         (void)(is_peer ? uv_tcp_getpeername(&conn->uv.tcp, place, &bytes)
                        : uv_tcp_getsockname(&conn->uv.tcp, place, &bytes));
     }
-    conn_address_of(&storage, out);
+    hf_socket_address_ip(&storage, out);
 }
 
 void hf_conn_peer(const struct hf_conn *conn, struct hf_addr *out)
@@ -322,7 +322,7 @@ static void on_connected(uv_connect_t *uv, int status)
     conn->on_up(conn->ctx, conn);
 }
 
-static int begin_connect(struct hf_conn *conn, const struct conn_address *to)
+static int begin_connect(struct hf_conn *conn, const struct hf_socket_address *to)
 {
     uv_connect_t *uv = malloc(sizeof *uv);
     int result = UV_ENOMEM;
@@ -348,9 +348,9 @@ hf_err hf_conn_dial(struct hf_loop *loop, const char *to,
                     void (*on_up)(void *ctx, struct hf_conn *conn),
                     struct hf_conn **out)
 {
-    struct conn_address parsed;
+    struct hf_socket_address parsed;
     struct hf_conn *conn;
-    hf_err err = conn_address_parse(to, &parsed);
+    hf_err err = hf_socket_address_parse(to, &parsed);
 
     hf_check(on_up != NULL);
     if (err == HF_OK) {

@@ -4,8 +4,7 @@
 
 #include "lib/io/conn.h"
 #include "lib/io/loop_parts.h"
-
-#include <sys/socket.h>
+#include "lib/io/socket.h"
 
 struct hf_conn {
     union {
@@ -21,16 +20,6 @@ struct hf_conn {
     bool is_unix;
 };
 
-/* An address as the socket layer wants it. */
-struct conn_address {
-    struct sockaddr_storage storage;
-    socklen_t bytes;
-    bool is_unix;
-};
-
-/* "ip:port", "[ip]:port", ":port", "unix:/path". */
-hf_err conn_address_parse(const char *text, struct conn_address *out);
-void conn_address_of(const struct sockaddr_storage *storage, struct hf_addr *out);
 /* A conn whose handle is ready for accept or connect. */
 hf_err conn_new(struct hf_loop *loop, bool is_unix, struct hf_conn **out);
 

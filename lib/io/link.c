@@ -1,9 +1,12 @@
-/* Owns the life of one link: made for a stream, ended once, torn down by the reaper. */
+/* Owns the life of one link: made for a socket, ended once, torn down by its hub. */
 #include "lib/io/link_parts.h"
 
 #include "lib/io/clock.h"
 
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct hf_link_stats hf_link_stats = {
 #define STAT(field, kind, text) .field = {"holdfast_link_" #field, text, kind, 0}
@@ -86,12 +89,21 @@ struct hf_link *hf_link_ref(struct hf_link *link)
     return link;
 }
 
-/* The last reference may be dropped inside a callback of NNG, where an aio cannot be
- * freed: the reaper does it. */
+static void destroy(struct hf_link *link)
+{
+    close(link->source.fd);
+    link_input_fini(link);
+    link_output_fini(link);
+    hf_handshake_free(link->handshake);
+    hf_link_identity_unref(link->identity);
+    pthread_mutex_destroy(&link->lock);
+    free(link);
+}
+
 void hf_link_unref(struct hf_link *link)
 {
     if (link != NULL && atomic_fetch_sub(&link->refs, 1) == 1) {
-        keeper_reap(link);
+        destroy(link);
     }
 }
 
@@ -105,21 +117,25 @@ void link_end(struct hf_link *link, enum hf_link_end end)
     int none = -1;
 
     if (atomic_compare_exchange_strong(&link->end, &none, (int)end)) {
-        keeper_reap(hf_link_ref(link));
+        hub_bury(link->hub, hf_link_ref(link));
+    }
+}
+
+void link_linger(struct hf_link *link, enum hf_link_end end, int64_t wait_ms)
+{
+    int64_t due = hf_clock_monotonic_us() + wait_ms * 1000;
+
+    link->finish_end = end;
+    if (due < atomic_load(&link->finish_us)) {
+        atomic_store(&link->finish_us, due);
+        hub_wake_by(link->hub, due);
     }
 }
 
 void link_finish(struct hf_link *link, enum hf_link_end end, int64_t wait_ms)
 {
-    int64_t due = hf_clock_monotonic_us() + wait_ms * 1000;
-    int64_t before = atomic_load(&link->finish_us);
-
-    link->finish_end = end;
     link_output_finish(link);
-    if (due < before) {
-        atomic_store(&link->finish_us, due);
-        keeper_wake();
-    }
+    link_linger(link, end, wait_ms);
     hf_link_flush(link);
 }
 
@@ -150,14 +166,14 @@ void *hf_link_user(const struct hf_link *link)
     return link->user;
 }
 
+/* The first reference is dropped here: nothing of the hub points to the link then. */
 void link_teardown(struct hf_link *link)
 {
     enum hf_link_end end = (enum hf_link_end)atomic_load(&link->end);
     const struct hf_link_events *events = link->events;
 
-    nng_stream_close(link->stream);
-    link_input_stop(link);
-    link_output_stop(link);
+    hub_unwatch(link->hub, &link->source);
+    (void)shutdown(link->source.fd, SHUT_RDWR);
     if (end == HF_LINK_END_TIMEOUT) {
         hf_stat_add(&hf_link_stats.timeouts_total, 1);
     }
@@ -172,32 +188,35 @@ void link_teardown(struct hf_link *link)
                                                    : hf_link_end_text(end));
         }
     }
-    keeper_forget(link);
+    link_owner_forget(link->owner, link);
+    hf_link_unref(link);
 }
 
-void link_destroy(struct hf_link *link)
+static void on_ready(struct hub_source *source, uint32_t events)
 {
-    link_input_fini(link);
-    link_output_fini(link);
-    nng_stream_free(link->stream);
-    hf_handshake_free(link->handshake);
-    hf_link_identity_unref(link->identity);
-    pthread_mutex_destroy(&link->lock);
-    free(link);
+    struct hf_link *link = HF_CONTAINER(source, struct hf_link, source);
+
+    if ((events & EPOLLOUT) != 0 && !link_has_ended(link)) {
+        link_output_ready(link);
+    }
+    if ((events & ~(uint32_t)EPOLLOUT) != 0 && !link_has_ended(link)) {
+        link_input_ready(link);
+    }
 }
 
-static struct hf_link *link_new(struct link_owner *owner, nng_stream *stream)
+static struct hf_link *link_new(struct link_owner *owner, int fd)
 {
     struct hf_link *link = calloc(1, sizeof *link);
 
     if (link == NULL) {
         return NULL;
     }
-    link->refs = 2; /* the base reference, dropped by the reaper, and the starter's */
+    link->refs = 1; /* dropped by link_teardown */
+    link->source = (struct hub_source){fd, on_ready};
+    link->hub = owner->hub;
     link->owner = owner;
     link->events = owner->config.events;
     link->ctx = owner->config.ctx;
-    link->stream = stream;
     link->state = LINK_GREETING;
     link->end = -1;
     link->kind = owner->transport == HF_LINK_IPC ? HF_FRAME_IPC : HF_FRAME_TCP;
@@ -207,6 +226,10 @@ static struct hf_link *link_new(struct link_owner *owner, nng_stream *stream)
     link->deadline_us = hf_clock_monotonic_us() + owner->config.handshake_ms * 1000;
     link->finish_us = INT64_MAX;
     pthread_mutex_init(&link->lock, NULL);
+    link_output_init(link);
+    link_input_init(link);
+    link_address_of_peer(link);
+    link->identity = link_owner_identity(owner);
     return link;
 }
 
@@ -220,34 +243,29 @@ static hf_err greet(struct hf_link *link)
     return err == HF_OK ? link_auth_begin(link) : err;
 }
 
-hf_err link_start(struct link_owner *owner, nng_stream *stream)
+hf_err link_start(struct link_owner *owner, int fd)
 {
-    struct hf_link *link = link_new(owner, stream);
+    struct hf_link *link = link_new(owner, fd);
     hf_err err;
 
     if (link == NULL) {
-        nng_stream_free(stream);
+        close(fd);
         return HF_ERR_NO_MEMORY;
     }
-    link_address_of_peer(link);
-    link->identity = link_owner_identity(owner);
-    err = link_output_init(link);
-    if (link_input_init(link) != HF_OK) {
-        err = HF_ERR_NO_MEMORY;
-    }
-    if (err == HF_OK) {
-        err = keeper_enter(link);
-    }
+    err = link_owner_enter(owner, link);
     if (err != HF_OK) {
-        link_destroy(link); /* nothing was begun: no callback can come */
+        hf_link_unref(link);
         return err;
     }
     err = greet(link);
+    if (err == HF_OK) {
+        err = hub_watch(link->hub, &link->source, EPOLLIN);
+    }
     if (err != HF_OK) {
         link_end(link, HF_LINK_END_MEMORY);
+        return HF_OK; /* it will be heard of */
     }
     hf_link_flush(link);
-    link_input_begin(link);
-    hf_link_unref(link);
+    hub_wake_by(link->hub, link->deadline_us);
     return HF_OK;
 }

@@ -1,4 +1,5 @@
 /* Links: authenticated, batched sessions between two processes over tcp:// or ipc://.
+ * On the wire they are NNG's streams (SP framing), whatever a peer is made of.
  *
  * A link is one session: it comes up (handshake done, SECURITY.md 3), carries batches
  * of records in order both ways, and goes down once. A listener makes a link for each
@@ -6,17 +7,16 @@
  * adaptive: what is appended while a send is in flight leaves with the next one,
  * without a timer.
  *
- * Threads. Callbacks come on threads of this module, never two at once for one link,
- * and never while a lock of this module is held; they must not wait. hf_link_send,
- * _flush, _close and the getters may be called by any thread, inside callbacks too.
- * Locks of the caller may be held around hf_link_send (it does no I/O); not around
- * hf_link_flush, which seals and writes.
+ * Threads. Callbacks come on one thread: the module's, or that of `config.loop`. They
+ * must not wait: no other link is heard meanwhile. hf_link_send, _flush, _close and the
+ * getters may be called by any thread, inside callbacks too. Locks of the caller may be
+ * held around hf_link_send (it does no I/O); not around hf_link_flush, which seals and
+ * writes.
  *
  * Lifetime. A link pointer is valid from on_up until on_down returns; hold it longer
  * with hf_link_ref. After on_down, sends on a held link fail with HF_ERR_CLOSED.
  *
- * fork() without exec after the first listener or dialer kills the process in NNG: fork
- * first. An ipc socket gets its mode only after bind, so its directory must be 0700. */
+ * An ipc socket gets its mode only after bind, so its directory must be 0700. */
 #ifndef HF_IO_LINK_H
 #define HF_IO_LINK_H
 
@@ -24,6 +24,7 @@
 #include "lib/io/link_identity.h"
 #include "lib/wire/frame.h"
 
+struct hf_loop;
 struct hf_link;
 struct hf_link_listener;
 struct hf_link_dialer;
@@ -84,6 +85,9 @@ struct hf_link_config {
     const char *address; /* "tcp://127.0.0.1:0", "ipc:///run/holdfast/x.sock" */
     const struct hf_link_events *events; /* must outlive the owner */
     void *ctx;
+    /* Callbacks come on this loop's thread, which then also opens and closes the owner
+     * and outlives it. NULL: on the module's own. */
+    struct hf_loop *loop;
     /* Who we are and whom we trust; borrowed for the call (a reference is taken). */
     struct hf_link_identity *identity;
     size_t message_bytes_max; /* 0 = HF_LINK_MESSAGE_BYTES_MAX; refuses larger ones */
@@ -158,7 +162,8 @@ void hf_link_flush(struct hf_link *link);
  * after HF_LINK_SOON_MS. Sparse traffic thus wakes the peer once, not twice, for a
  * request. */
 void hf_link_flush_soon(struct hf_link *link);
-/* Takes the link down now; on_down follows on another thread. Any thread, any time. */
+/* Takes the link down now; on_down follows, after this returned. Any thread, any time.
+ */
 void hf_link_close(struct hf_link *link, enum hf_link_end end);
 /* Flushes what waits, then closes; at the latest after `wait_ms`. Append GOODBYE first.
  */

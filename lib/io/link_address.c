@@ -1,99 +1,82 @@
-/* Owns addresses of link peers: as text for logs, as bytes for the gate and `net`. */
+/* Owns addresses of links: their schemes, and peers as text for logs and as bytes for
+ * the gate and `net`. */
 #include "lib/io/link_parts.h"
 
 #include "lib/base/bytes.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-static void text_ip4(const nng_sockaddr_in *in, char *out)
+const char *link_address_of(const char *address, enum hf_link_transport *transport)
 {
-    char ip[INET_ADDRSTRLEN];
+    bool is_ipc = strncmp(address, "ipc://", 6) == 0;
 
-    inet_ntop(AF_INET, &in->sa_addr, ip, sizeof ip);
-    snprintf(out, HF_LINK_ADDRESS_BYTES, "tcp://%s:%u", ip, ntohs(in->sa_port));
-}
-
-static void text_ip6(const nng_sockaddr_in6 *in, char *out)
-{
-    char ip[INET6_ADDRSTRLEN];
-
-    inet_ntop(AF_INET6, in->sa_addr, ip, sizeof ip);
-    snprintf(out, HF_LINK_ADDRESS_BYTES, "tcp://[%s]:%u", ip, ntohs(in->sa_port));
-}
-
-void link_address_text(const nng_sockaddr *addr, char out[HF_LINK_ADDRESS_BYTES])
-{
-    if (addr->s_family == NNG_AF_INET) {
-        text_ip4(&addr->s_in, out);
-    } else if (addr->s_family == NNG_AF_INET6) {
-        text_ip6(&addr->s_in6, out);
-    } else {
-        snprintf(out, HF_LINK_ADDRESS_BYTES, "ipc");
+    if (!is_ipc && strncmp(address, "tcp://", 6) != 0) {
+        return NULL;
     }
+    *transport = is_ipc ? HF_LINK_IPC : HF_LINK_TCP;
+    return address + 6;
 }
 
-static hf_slice ip_bytes(const nng_sockaddr *addr)
+static void set_gate_key(struct hf_link *link, hf_slice key)
 {
-    if (addr->s_family == NNG_AF_INET) {
-        return hf_slice_of(&addr->s_in.sa_addr, sizeof addr->s_in.sa_addr);
-    }
-    if (addr->s_family == NNG_AF_INET6) {
-        return hf_slice_of(addr->s_in6.sa_addr, sizeof addr->s_in6.sa_addr);
-    }
-    return HF_SLICE_EMPTY;
-}
-
-static void set_source(struct hf_link *link, hf_slice key)
-{
-    hf_check(key.bytes <= sizeof link->source_bytes);
+    hf_check(key.bytes <= sizeof link->gate_key_bytes);
     if (key.bytes > 0) {
-        memcpy(link->source_bytes, key.data, key.bytes);
+        memcpy(link->gate_key_bytes, key.data, key.bytes);
     }
-    link->source = (hf_slice){link->source_bytes, key.bytes};
+    link->gate_key = (hf_slice){link->gate_key_bytes, key.bytes};
 }
 
 static void describe_ipc(struct hf_link *link)
 {
     struct hf_link_peer *peer = &link->peer;
     uint8_t key[12] = {'i', 'p', 'c', 0};
-    uint64_t value;
+    struct ucred creds;
+    socklen_t bytes = sizeof creds;
 
-    if (nng_stream_get_uint64(link->stream, NNG_OPT_IPC_PEER_UID, &value) == 0) {
-        peer->uid = (int64_t)value;
-    }
-    if (nng_stream_get_uint64(link->stream, NNG_OPT_IPC_PEER_PID, &value) == 0) {
-        peer->pid = (int64_t)value;
+    if (getsockopt(link->source.fd, SOL_SOCKET, SO_PEERCRED, &creds, &bytes) == 0) {
+        peer->uid = creds.uid;
+        peer->pid = creds.pid;
     }
     hf_put_be64(key + 4, (uint64_t)peer->uid);
-    set_source(link, (hf_slice){key, sizeof key});
+    set_gate_key(link, (hf_slice){key, sizeof key});
     peer->ip.family = HF_ADDRESS_LOCAL;
     snprintf(peer->address, sizeof peer->address, "ipc://uid=%lld,pid=%lld",
              (long long)peer->uid, (long long)peer->pid);
 }
 
+static void describe_tcp(struct hf_link *link)
+{
+    struct hf_link_peer *peer = &link->peer;
+    struct sockaddr_storage storage;
+    socklen_t bytes = sizeof storage;
+    char text[HF_ADDR_TEXT_BYTES];
+    struct hf_addr ip;
+
+    if (getpeername(link->source.fd, (struct sockaddr *)&storage, &bytes) != 0) {
+        snprintf(peer->address, sizeof peer->address, "tcp://unknown");
+        return;
+    }
+    hf_socket_address_ip(&storage, &ip);
+    hf_addr_text(&ip, text);
+    snprintf(peer->address, sizeof peer->address, "tcp://%s", text);
+    set_gate_key(link, (hf_slice){ip.ip, ip.ip_bytes});
+    if (hf_address_of_bytes(link->gate_key, &peer->ip) != HF_OK) {
+        memset(&peer->ip, 0, sizeof peer->ip);
+    }
+}
+
 void link_address_of_peer(struct hf_link *link)
 {
     struct hf_link_peer *peer = &link->peer;
-    nng_sockaddr addr;
 
     peer->transport = link->owner->transport;
     peer->is_accepted = link->owner->is_listener;
     peer->pid = -1;
     peer->uid = -1;
-    memset(&addr, 0, sizeof addr);
     if (peer->transport == HF_LINK_IPC) {
         describe_ipc(link);
-        return;
-    }
-    if (nng_stream_get_addr(link->stream, NNG_OPT_REMADDR, &addr) != 0) {
-        snprintf(peer->address, sizeof peer->address, "tcp://unknown");
-        return;
-    }
-    link_address_text(&addr, peer->address);
-    set_source(link, ip_bytes(&addr));
-    if (hf_address_of_bytes(ip_bytes(&addr), &peer->ip) != HF_OK) {
-        memset(&peer->ip, 0, sizeof peer->ip);
+    } else {
+        describe_tcp(link);
     }
 }

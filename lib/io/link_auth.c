@@ -13,7 +13,7 @@ static void go_up(struct hf_link *link)
     link->was_up = true;
     atomic_store(&link->state, LINK_UP);
     hf_stat_add(&hf_link_stats.up, 1);
-    keeper_link_up(link);
+    link_owner_link_up(link->owner, link);
     link->events->on_up(link->ctx, link, &link->peer);
 }
 
@@ -53,10 +53,16 @@ static void fail(struct hf_link *link)
 
     link->detail = hf_token_error_code(error);
     (void)hf_handshake_rejected(link->handshake, &link->retry_after_ms);
-    atomic_store(&link->has_failed, true);
+    link->has_failed = true;
     link_finish(link,
                 error == HF_TOKEN_PROTOCOL ? HF_LINK_END_PROTOCOL : HF_LINK_END_DENIED,
                 error == HF_TOKEN_REJECTED ? 0 : REJECT_WAIT_MS);
+}
+
+/* What a Reject to this peer should say. */
+static uint32_t retry_after_ms(const struct hf_link *link)
+{
+    return hf_gate_retry_after_ms(link->owner->gate, link->gate_key);
 }
 
 static enum hf_handshake_state admit(struct hf_link *link)
@@ -73,7 +79,7 @@ static enum hf_handshake_state admit(struct hf_link *link)
     welcome.limits.bytes = link->message_bytes_max;
     if (config->admit != NULL && !config->admit(config->ctx, &claim, &welcome)) {
         return hf_handshake_refuse(link->handshake, HF_REJECT_REFUSED,
-                                   keeper_retry_after_ms(link));
+                                   retry_after_ms(link));
     }
     return hf_handshake_admit(link->handshake, &welcome);
 }
@@ -107,7 +113,7 @@ static hf_err handshake_new(struct hf_link *link)
         .is_enrolment = own->is_enrolment,
         .frame_bytes_max = (uint32_t)link->message_bytes_max,
         .now_ms = hf_clock_wall_seconds() * 1000,
-        .retry_after_ms = link->peer.is_accepted ? keeper_retry_after_ms(link) : 0,
+        .retry_after_ms = link->peer.is_accepted ? retry_after_ms(link) : 0,
     };
 
     if (link->peer.is_accepted) {

@@ -1,8 +1,11 @@
-/* Owns the way into a link: one receive in flight into one growing buffer, whole
- * messages opened in place and handed up as batches of records. */
+/* Owns the way into a link: what the socket has is read into one growing buffer, whole
+ * messages are opened in place and handed up as batches of records. */
 #include "lib/io/link_parts.h"
 
 #include "lib/io/clock.h"
+
+#include <errno.h>
+#include <sys/socket.h>
 
 #define READ_BYTES_FIRST 4096
 #define READ_BYTES_MAX   262144
@@ -221,47 +224,32 @@ static size_t wanted(const struct link_input *in)
     return want;
 }
 
-static void receive(struct hf_link *link)
+void link_input_ready(struct hf_link *link)
 {
     struct link_input *in = &link->in;
-    nng_iov iov;
+    size_t asked = wanted(in);
+    ssize_t count;
     uint8_t *place;
 
-    iov.iov_len = wanted(in);
-    hf_check(iov.iov_len > 0);
-    if (hf_buf_reserve(&in->buf, iov.iov_len, &place) != HF_OK) {
+    hf_check(asked > 0);
+    if (hf_buf_reserve(&in->buf, asked, &place) != HF_OK) {
         link_end(link, HF_LINK_END_MEMORY);
         return;
     }
-    iov.iov_buf = place;
-    in->asked_bytes = iov.iov_len;
-    pthread_mutex_lock(&in->gate);
-    if (!in->is_closed) {
-        nng_aio_set_iov(in->aio, 1, &iov);
-        nng_stream_recv(link->stream, in->aio);
-    }
-    pthread_mutex_unlock(&in->gate);
-}
-
-static void on_received(void *arg)
-{
-    struct hf_link *link = arg;
-    struct link_input *in = &link->in;
-    size_t count;
-
-    if (nng_aio_result(in->aio) != 0) {
-        link_end(link, HF_LINK_END_PEER);
+    count = recv(link->source.fd, place, asked, 0);
+    if (count <= 0) {
+        if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+            link_end(link, HF_LINK_END_PEER);
+        }
         return;
     }
-    count = nng_aio_count(in->aio);
-    hf_buf_grown(&in->buf, count);
-    hf_stat_add(&hf_link_stats.bytes_in_total, (int64_t)count);
+    hf_buf_grown(&in->buf, (size_t)count);
+    hf_stat_add(&hf_link_stats.bytes_in_total, count);
     atomic_store_explicit(&in->received_us, hf_clock_monotonic_us(),
                           memory_order_relaxed);
     process(link);
     if (!link_has_ended(link)) {
-        adapt(in, count, in->asked_bytes);
-        receive(link);
+        adapt(in, (size_t)count, asked);
     }
 }
 
@@ -270,20 +258,13 @@ int64_t hf_link_last_received_us(const struct hf_link *link)
     return atomic_load_explicit(&link->in.received_us, memory_order_relaxed);
 }
 
-hf_err link_input_init(struct hf_link *link)
+void link_input_init(struct hf_link *link)
 {
     struct link_input *in = &link->in;
 
-    pthread_mutex_init(&in->gate, NULL);
     hf_buf_init(&in->buf, LINK_PENDING_BYTES_MAX + HF_FRAME_PREFIX_BYTES_MAX);
     in->read_bytes = READ_BYTES_FIRST;
     atomic_store(&in->received_us, hf_clock_monotonic_us());
-    return nng_aio_alloc(&in->aio, on_received, link) == 0 ? HF_OK : HF_ERR_NO_MEMORY;
-}
-
-void link_input_begin(struct hf_link *link)
-{
-    receive(link);
 }
 
 void link_input_open_up(struct hf_link *link)
@@ -292,18 +273,8 @@ void link_input_open_up(struct hf_link *link)
         link->message_bytes_max + HF_FRAME_PREFIX_BYTES_MAX + READ_BYTES_MAX;
 }
 
-void link_input_stop(struct hf_link *link)
-{
-    pthread_mutex_lock(&link->in.gate);
-    link->in.is_closed = true;
-    pthread_mutex_unlock(&link->in.gate);
-    nng_aio_stop(link->in.aio);
-}
-
 void link_input_fini(struct hf_link *link)
 {
-    nng_aio_free(link->in.aio);
     hf_buf_fini(&link->in.buf);
     hf_opener_fini(&link->in.opener);
-    pthread_mutex_destroy(&link->in.gate);
 }

@@ -8,9 +8,14 @@
 
 #include "lib/io/clock.h"
 
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
 #define MESSAGE_TARGET_BYTES 65536  /* an SP message grows no further than this */
 #define CIPHER_TARGET_BYTES  262144 /* sealed ahead of the stream */
 #define KEPT_BYTES_MAX       65536  /* an idle link keeps no larger buffer */
+#define BROKEN_MS            100    /* for the peer's last words */
 
 static size_t plain_bytes_max(const struct hf_link *link)
 {
@@ -139,38 +144,31 @@ static void sent(struct hf_link *link, struct hf_buf *source, size_t bytes)
     hf_stat_add(&hf_link_stats.bytes_out_total, (int64_t)bytes);
 }
 
-/* Tries without a callback; what the socket does not take at once is begun again with
- * one. The abort is exact: a send either has written something or can be cancelled. */
+/* False: the socket takes no more now, or ever. A broken socket is not the end yet: the
+ * peer's last words may wait to be read. */
 static bool send_some(struct hf_link *link, struct hf_buf *source)
 {
-    struct link_output *out = &link->out;
-    nng_iov iov = {source->data + source->start, hf_buf_bytes(source)};
-    int result;
+    ssize_t count = send(link->source.fd, source->data + source->start,
+                         hf_buf_bytes(source), MSG_NOSIGNAL);
 
-    nng_aio_set_iov(out->try_aio, 1, &iov);
-    nng_stream_send(link->stream, out->try_aio);
-    if (nng_aio_count(out->try_aio) == 0) {
-        nng_aio_abort(out->try_aio, NNG_EAGAIN);
-    }
-    nng_aio_wait(out->try_aio);
-    result = nng_aio_result(out->try_aio);
-    if (result == 0) {
-        sent(link, source, nng_aio_count(out->try_aio));
+    if (count >= 0) {
+        sent(link, source, (size_t)count);
         return true;
     }
-    if (result != NNG_EAGAIN) {
-        link_end(link, HF_LINK_END_PEER);
-        return false;
+    if (errno == EINTR) {
+        return true;
     }
-    hf_stat_add(&hf_link_stats.sends_blocked_total, 1);
-    out->waiting = source;
-    nng_aio_set_iov(out->wait_aio, 1, &iov);
-    nng_stream_send(link->stream, out->wait_aio);
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        hf_stat_add(&hf_link_stats.sends_blocked_total, 1);
+        hub_rewatch(link->hub, &link->source, EPOLLIN | EPOLLOUT);
+    } else if (atomic_load(&link->finish_us) == INT64_MAX) {
+        link_linger(link, HF_LINK_END_PEER, BROKEN_MS);
+    }
     return false;
 }
 
-/* The caller has set is_sending. It stays set when a send waits or the link has ended.
- */
+/* The caller has set is_sending. It stays set while the socket is full, and for good
+ * when it is broken or the link has ended. */
 static void run(struct hf_link *link)
 {
     struct link_output *out = &link->out;
@@ -179,7 +177,7 @@ static void run(struct hf_link *link)
     atomic_store_explicit(&out->soon_us, INT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&out->sent_us, hf_clock_monotonic_us(), memory_order_relaxed);
     pthread_mutex_lock(&out->io);
-    while (goes_on && !out->is_closed) {
+    while (goes_on && !link_has_ended(link)) {
         struct hf_buf *source = next_source(link);
 
         goes_on = source != NULL && send_some(link, source);
@@ -187,16 +185,9 @@ static void run(struct hf_link *link)
     pthread_mutex_unlock(&out->io);
 }
 
-static void on_sent(void *arg)
+void link_output_ready(struct hf_link *link)
 {
-    struct hf_link *link = arg;
-    struct link_output *out = &link->out;
-
-    if (nng_aio_result(out->wait_aio) != 0) {
-        link_end(link, HF_LINK_END_PEER);
-        return;
-    }
-    sent(link, out->waiting, nng_aio_count(out->wait_aio));
+    hub_rewatch(link->hub, &link->source, EPOLLIN);
     run(link);
 }
 
@@ -333,7 +324,7 @@ void hf_link_flush(struct hf_link *link)
 }
 
 /* A send in flight takes along what waits, so the time is only kept without one. Losing
- * the race against run() keeps a time that is not needed: the keeper finds nothing. */
+ * the race against run() keeps a time that is not needed: the hub finds nothing. */
 void hf_link_flush_soon(struct hf_link *link)
 {
     struct link_output *out = &link->out;
@@ -349,7 +340,7 @@ void hf_link_flush_soon(struct hf_link *link)
     }
     pthread_mutex_unlock(&link->lock);
     if (is_first) {
-        keeper_wake_by(due);
+        hub_wake_by(link->hub, due);
     }
 }
 
@@ -408,7 +399,7 @@ void link_output_finish(struct hf_link *link)
     pthread_mutex_unlock(&link->lock);
 }
 
-hf_err link_output_init(struct hf_link *link)
+void link_output_init(struct hf_link *link)
 {
     struct link_output *out = &link->out;
 
@@ -418,30 +409,12 @@ hf_err link_output_init(struct hf_link *link)
     hf_buf_init(&out->fill, link->output_bytes_max + (1u << 20));
     hf_buf_init(&out->taken, link->output_bytes_max + (1u << 20));
     hf_buf_init(&out->cipher, CIPHER_TARGET_BYTES + 2 * link->output_bytes_max);
-    if (nng_aio_alloc(&out->try_aio, NULL, NULL) != 0 ||
-        nng_aio_alloc(&out->wait_aio, on_sent, link) != 0) {
-        return HF_ERR_NO_MEMORY;
-    }
-    return HF_OK;
-}
-
-void link_output_stop(struct hf_link *link)
-{
-    struct link_output *out = &link->out;
-
-    pthread_mutex_lock(&out->io);
-    out->is_closed = true;
-    pthread_mutex_unlock(&out->io);
-    nng_aio_stop(out->try_aio);
-    nng_aio_stop(out->wait_aio);
 }
 
 void link_output_fini(struct hf_link *link)
 {
     struct link_output *out = &link->out;
 
-    nng_aio_free(out->try_aio);
-    nng_aio_free(out->wait_aio);
     hf_buf_fini(&out->fill);
     hf_buf_fini(&out->taken);
     hf_buf_fini(&out->cipher);

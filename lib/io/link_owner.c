@@ -1,4 +1,4 @@
-/* Owns listeners and dialers: where links come from. */
+/* Owns listeners and dialers: where links come from, and the list of theirs. */
 #include "lib/io/link_parts.h"
 
 #include "lib/io/clock.h"
@@ -6,21 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #define OUTPUT_BYTES_DEFAULT (64u << 20)
-#define ACCEPT_RETRY_US      100000 /* after EMFILE and the like */
 #define BACKOFF_MS_FIRST     10
 #define BACKOFF_MS_MAX       100
 #define DENIED_MS_FIRST      100
 #define DENIED_MS_MAX        30000
-#define IPC_MODE             0660
 
 static int64_t or_default(int64_t value, int64_t fallback)
 {
     return value != 0 ? value : fallback;
 }
 
-hf_err link_owner_init(struct link_owner *owner, const struct hf_link_config *config)
+static hf_err owner_init(struct link_owner *owner, const struct hf_link_config *config)
 {
     struct hf_link_config *own = &owner->config;
 
@@ -36,56 +36,45 @@ hf_err link_owner_init(struct link_owner *owner, const struct hf_link_config *co
     own->heartbeat_ms = or_default(config->heartbeat_ms, 1000);
     own->connect_ms = or_default(config->connect_ms, 3000);
     hf_list_init(&owner->links);
-    pthread_mutex_init(&owner->gate_lock, NULL);
+    owner->source.fd = -1;
     owner->due_us = INT64_MAX;
     owner->connect_due_us = INT64_MAX;
-    if (strlen(config->address) >= sizeof owner->address) {
+    if (strlen(config->address) >= sizeof owner->address ||
+        link_address_of(config->address, &owner->transport) == NULL) {
         return HF_ERR_INVALID;
     }
     snprintf(owner->address, sizeof owner->address, "%s", config->address);
     own->address = owner->address;
-    if (strncmp(config->address, "ipc://", 6) == 0) {
-        owner->transport = HF_LINK_IPC;
-    } else if (strncmp(config->address, "tcp://", 6) == 0) {
-        owner->transport = HF_LINK_TCP;
-    } else {
-        return HF_ERR_INVALID;
-    }
     if (!owner->is_raw) {
         hf_check(config->identity != NULL);
         owner->identity = hf_link_identity_ref(config->identity);
     }
-    return keeper_start();
+    return hub_get(config->loop, &owner->hub);
 }
 
-void link_owner_fini(struct link_owner *owner)
+/* Nothing of the owner is in the hub (any more). */
+static void owner_fini(struct link_owner *owner)
 {
-    nng_aio_free(owner->aio);
-    if (owner->listener != NULL) {
-        nng_stream_listener_free(owner->listener);
+    if (owner->source.fd >= 0) {
+        close(owner->source.fd);
     }
-    if (owner->dialer != NULL) {
-        nng_stream_dialer_free(owner->dialer);
-    }
+    hf_lookup_free(owner->lookup);
     free(owner->gate);
     hf_link_identity_unref(owner->identity);
-    pthread_mutex_destroy(&owner->gate_lock);
+    hub_put(owner->hub);
 }
 
-void link_owner_set_identity(struct link_owner *owner,
-                             struct hf_link_identity *identity)
+static void set_identity(struct link_owner *owner, struct hf_link_identity *identity)
 {
     struct hf_link_identity *old;
 
     hf_link_identity_ref(identity);
-    keeper_lock();
+    hub_lock(owner->hub);
     old = owner->identity;
     owner->identity = identity;
-    if (!owner->is_listener && owner->due_us != INT64_MAX) {
-        owner->due_us = 0; /* the old one may have been refused: try at once */
-    }
-    keeper_unlock();
-    keeper_wake();
+    owner->is_renewed = true;
+    hub_unlock(owner->hub);
+    hub_wake(owner->hub);
     hf_link_identity_unref(old);
 }
 
@@ -93,62 +82,12 @@ struct hf_link_identity *link_owner_identity(struct link_owner *owner)
 {
     struct hf_link_identity *identity = NULL;
 
-    keeper_lock();
+    hub_lock(owner->hub);
     if (owner->identity != NULL) {
         identity = hf_link_identity_ref(owner->identity);
     }
-    keeper_unlock();
+    hub_unlock(owner->hub);
     return identity;
-}
-
-/* Begins an accept or dial, unless the owner is being closed. */
-static void begin(struct link_owner *owner)
-{
-    pthread_mutex_lock(&owner->gate_lock);
-    if (!owner->is_stopped) {
-        if (owner->is_listener) {
-            nng_stream_listener_accept(owner->listener, owner->aio);
-        } else {
-            nng_stream_dialer_dial(owner->dialer, owner->aio);
-        }
-    }
-    pthread_mutex_unlock(&owner->gate_lock);
-}
-
-void link_owner_due(struct link_owner *owner)
-{
-    int64_t now = hf_clock_monotonic_us();
-    bool is_due;
-    bool is_late;
-
-    keeper_lock();
-    is_due = owner->due_us <= now;
-    is_late = owner->connect_due_us <= now;
-    if (is_due) {
-        owner->due_us = INT64_MAX;
-        if (!owner->is_listener) {
-            owner->connect_due_us = now + owner->config.connect_ms * 1000;
-        }
-    } else if (is_late) {
-        owner->connect_due_us = INT64_MAX;
-    }
-    keeper_unlock();
-    if (is_due) {
-        begin(owner);
-    } else if (is_late) {
-        nng_aio_abort(owner->aio, NNG_ETIMEDOUT);
-    }
-}
-
-/* Lock held. Half of the delay is random, so that a thousand dialers do not return in
- * one instant. */
-static void schedule(struct link_owner *owner)
-{
-    uint32_t random;
-    int64_t half = (int64_t)owner->backoff_ms * 500;
-
-    hf_random(&random, sizeof random);
-    owner->due_us = hf_clock_monotonic_us() + half + random % (half + 1);
 }
 
 static uint32_t next_backoff(uint32_t now_ms, uint32_t first_ms, uint32_t max_ms)
@@ -158,151 +97,145 @@ static uint32_t next_backoff(uint32_t now_ms, uint32_t first_ms, uint32_t max_ms
     return next > max_ms ? max_ms : next;
 }
 
-void link_owner_redial(struct link_owner *owner, const struct hf_link *link)
+static void schedule(struct link_owner *owner)
+{
+    uint32_t random;
+    int64_t half = (int64_t)owner->backoff_ms * 500;
+
+    hf_random(&random, sizeof random);
+    owner->due_us = hf_clock_monotonic_us() + half + random % (half + 1);
+    hub_wake_by(owner->hub, owner->due_us);
+}
+
+void link_owner_retry(struct link_owner *owner)
+{
+    owner->backoff_ms =
+        next_backoff(owner->backoff_ms, BACKOFF_MS_FIRST, BACKOFF_MS_MAX);
+    schedule(owner);
+}
+
+/* The dialer's link is gone: a refused handshake waits longer than a lost peer. */
+static void redial(struct link_owner *owner, const struct hf_link *link)
 {
     uint32_t retry = link->retry_after_ms;
 
-    if (atomic_load(&link->has_failed)) {
-        owner->backoff_ms =
-            next_backoff(owner->backoff_ms, DENIED_MS_FIRST, DENIED_MS_MAX);
-        if (retry > owner->backoff_ms) {
-            owner->backoff_ms = retry > DENIED_MS_MAX ? DENIED_MS_MAX : retry;
-        }
-    } else {
-        owner->backoff_ms =
-            next_backoff(owner->backoff_ms, BACKOFF_MS_FIRST, BACKOFF_MS_MAX);
+    if (!link->has_failed) {
+        link_owner_retry(owner);
+        return;
+    }
+    owner->backoff_ms = next_backoff(owner->backoff_ms, DENIED_MS_FIRST, DENIED_MS_MAX);
+    if (retry > owner->backoff_ms) {
+        owner->backoff_ms = retry > DENIED_MS_MAX ? DENIED_MS_MAX : retry;
     }
     schedule(owner);
 }
 
-static void again_later(struct link_owner *owner)
+void link_owner_examine(struct link_owner *owner, int64_t now, int64_t *next)
 {
-    keeper_lock();
-    owner->connect_due_us = INT64_MAX;
-    if (!owner->is_closing) {
+    bool is_closing;
+    bool is_renewed;
+
+    hub_lock(owner->hub);
+    is_closing = owner->is_closing;
+    is_renewed = owner->is_renewed;
+    owner->is_renewed = false;
+    hub_unlock(owner->hub);
+    if (is_closing) {
+        return;
+    }
+    if (is_renewed && !owner->is_listener && owner->due_us != INT64_MAX) {
+        owner->due_us = 0; /* the old one may have been refused: try at once */
+    }
+    if (owner->due_us <= now) {
+        owner->due_us = INT64_MAX;
         if (owner->is_listener) {
-            owner->due_us = hf_clock_monotonic_us() + ACCEPT_RETRY_US;
+            link_listen_resume(owner);
         } else {
-            owner->backoff_ms =
-                next_backoff(owner->backoff_ms, BACKOFF_MS_FIRST, BACKOFF_MS_MAX);
-            schedule(owner);
+            link_dial(owner);
         }
     }
-    keeper_unlock();
-    keeper_wake();
+    if (!owner->is_listener) {
+        link_dial_examine(owner, now, next);
+    }
+    if (owner->due_us < *next) {
+        *next = owner->due_us;
+    }
 }
 
-static void on_accepted(void *arg)
+void link_owner_stop(struct link_owner *owner)
 {
-    struct link_owner *owner = arg;
-    int result = nng_aio_result(owner->aio);
-
-    if (result == NNG_ECLOSED || result == NNG_ECANCELED) {
-        return;
+    if (owner->is_listener) {
+        hub_unwatch(owner->hub, &owner->source);
+        close(owner->source.fd);
+        owner->source.fd = -1;
+        hf_socket_unbind(&owner->local);
+    } else {
+        link_dial_abandon(owner);
     }
-    if (result != 0) {
-        again_later(owner);
-        return;
-    }
-    hf_stat_add(&hf_link_stats.accepted_total, 1);
-    (void)link_start(owner, nng_aio_get_output(owner->aio, 0));
-    begin(owner);
 }
 
-static void on_dialled(void *arg)
+static hf_err enter_gate(struct link_owner *owner, struct hf_link *link)
 {
-    struct link_owner *owner = arg;
-    const struct hf_link_events *events = owner->config.events;
-    int result = nng_aio_result(owner->aio);
+    struct hf_link_stats *stats = &hf_link_stats;
 
-    if (result == 0) {
-        keeper_lock();
-        owner->connect_due_us = INT64_MAX;
-        keeper_unlock();
-        if (link_start(owner, nng_aio_get_output(owner->aio, 0)) != HF_OK) {
-            again_later(owner);
-        }
-        return;
+    switch (hf_gate_enter(owner->gate, link->gate_key, hf_clock_monotonic_us())) {
+    case HF_GATE_ENTER:
+        link->is_gated = true;
+        return HF_OK;
+    case HF_GATE_TOTAL:
+        hf_stat_add(&stats->refused_pending_total, 1);
+        break;
+    case HF_GATE_SOURCE:
+        hf_stat_add(&stats->refused_address_total, 1);
+        break;
+    case HF_GATE_BUCKET:
+        hf_stat_add(&stats->refused_bucket_total, 1);
+        break;
     }
-    if (result == NNG_ECLOSED || result == NNG_ECANCELED) {
-        return;
+    return HF_ERR_FULL;
+}
+
+static void leave_gate(struct link_owner *owner, struct hf_link *link)
+{
+    if (link->is_gated) {
+        link->is_gated = false;
+        hf_gate_leave(owner->gate, link->gate_key, link->has_failed,
+                      hf_clock_monotonic_us());
     }
-    if (events->on_failed != NULL) {
-        events->on_failed(owner->config.ctx,
-                          result == NNG_ETIMEDOUT ? HF_LINK_END_TIMEOUT
-                                                  : HF_LINK_END_CONNECT,
-                          owner->address, nng_strerror(result));
+}
+
+hf_err link_owner_enter(struct link_owner *owner, struct hf_link *link)
+{
+    hf_err err = owner->gate != NULL ? enter_gate(owner, link) : HF_OK;
+
+    if (err == HF_OK) {
+        hf_list_push_back(&owner->links, &link->node);
+        owner->links_count++;
     }
-    again_later(owner);
+    return err;
+}
+
+void link_owner_link_up(struct link_owner *owner, struct hf_link *link)
+{
+    leave_gate(owner, link);
+    owner->backoff_ms = 0;
+    hub_wake(owner->hub); /* its heartbeats have to be watched from now on */
+}
+
+void link_owner_forget(struct link_owner *owner, struct hf_link *link)
+{
+    leave_gate(owner, link);
+    hf_list_remove(&link->node);
+    owner->links_count--;
+    if (!owner->is_listener) {
+        redial(owner, link);
+    }
 }
 
 static void close_owner(struct link_owner *owner)
 {
-    keeper_lock();
-    owner->is_closing = true;
-    keeper_unlock();
-    pthread_mutex_lock(&owner->gate_lock);
-    owner->is_stopped = true;
-    pthread_mutex_unlock(&owner->gate_lock);
-    if (owner->listener != NULL) {
-        nng_stream_listener_close(owner->listener);
-    }
-    if (owner->dialer != NULL) {
-        nng_stream_dialer_close(owner->dialer);
-    }
-    nng_aio_stop(owner->aio);
-    keeper_drop_owner(owner);
-    link_owner_fini(owner);
-}
-
-static hf_err error_of(int result)
-{
-    switch (result) {
-    case NNG_EADDRINUSE:
-        return HF_ERR_EXISTS;
-    case NNG_ENOMEM:
-        return HF_ERR_NO_MEMORY;
-    case NNG_EADDRINVAL:
-    case NNG_EINVAL:
-    case NNG_ENOTSUP:
-        return HF_ERR_INVALID;
-    case NNG_EPERM:
-        return HF_ERR_DENIED;
-    default:
-        return HF_ERR_IO;
-    }
-}
-
-static void bound_address(struct link_owner *owner)
-{
-    nng_sockaddr addr;
-    size_t bytes = sizeof addr;
-
-    if (owner->transport == HF_LINK_TCP &&
-        nng_stream_listener_get(owner->listener, NNG_OPT_LOCADDR, &addr, &bytes) == 0) {
-        link_address_text(&addr, owner->address);
-    }
-}
-
-static hf_err listen_on(struct link_owner *owner)
-{
-    int result = nng_stream_listener_alloc(&owner->listener, owner->address);
-
-    if (result == 0 && owner->transport == HF_LINK_TCP) {
-        result =
-            nng_stream_listener_set_bool(owner->listener, NNG_OPT_TCP_NODELAY, true);
-    } else if (result == 0) {
-        result = nng_stream_listener_set_int(owner->listener, NNG_OPT_IPC_PERMISSIONS,
-                                             IPC_MODE);
-    }
-    if (result == 0) {
-        result = nng_stream_listener_listen(owner->listener);
-    }
-    if (result != 0) {
-        return error_of(result);
-    }
-    bound_address(owner);
-    return HF_OK;
+    hub_drop_owner(owner);
+    owner_fini(owner);
 }
 
 static hf_err listener_start(struct link_owner *owner,
@@ -311,12 +244,12 @@ static hf_err listener_start(struct link_owner *owner,
     hf_err err;
 
     owner->is_listener = true;
-    err = link_owner_init(owner, config);
+    err = owner_init(owner, config);
     if (err != HF_OK) {
         return err;
     }
     owner->gate = malloc(sizeof *owner->gate);
-    if (owner->gate == NULL || nng_aio_alloc(&owner->aio, on_accepted, owner) != 0) {
+    if (owner->gate == NULL) {
         return HF_ERR_NO_MEMORY;
     }
     hf_gate_init(owner->gate);
@@ -329,10 +262,13 @@ static hf_err listener_start(struct link_owner *owner,
     if (config->failures_per_second != 0) {
         owner->gate->failures_per_second = config->failures_per_second;
     }
-    err = listen_on(owner);
+    err = link_listen(owner);
     if (err == HF_OK) {
-        keeper_add_owner(owner);
-        begin(owner);
+        hub_add_owner(owner);
+        err = hub_watch(owner->hub, &owner->source, EPOLLIN);
+        if (err != HF_OK) {
+            hub_drop_owner(owner);
+        }
     }
     return err;
 }
@@ -349,7 +285,7 @@ static hf_err listener_open(const struct hf_link_config *config, bool is_raw,
     listener->owner.is_raw = is_raw;
     err = listener_start(&listener->owner, config);
     if (err != HF_OK) {
-        link_owner_fini(&listener->owner);
+        owner_fini(&listener->owner);
         free(listener);
         return err;
     }
@@ -379,7 +315,7 @@ void hf_link_listener_address(const struct hf_link_listener *listener,
 void hf_link_listener_set_identity(struct hf_link_listener *listener,
                                    struct hf_link_identity *identity)
 {
-    link_owner_set_identity(&listener->owner, identity);
+    set_identity(&listener->owner, identity);
 }
 
 void hf_link_listener_close(struct hf_link_listener *listener)
@@ -393,25 +329,13 @@ void hf_link_listener_close(struct hf_link_listener *listener)
 static hf_err dialer_start(struct link_owner *owner,
                            const struct hf_link_config *config)
 {
-    int result;
-    hf_err err = link_owner_init(owner, config);
+    hf_err err = owner_init(owner, config);
 
-    if (err != HF_OK) {
-        return err;
+    if (err == HF_OK) {
+        owner->due_us = 0;
+        hub_add_owner(owner);
     }
-    result = nng_stream_dialer_alloc(&owner->dialer, owner->address);
-    if (result == 0 && owner->transport == HF_LINK_TCP) {
-        result = nng_stream_dialer_set_bool(owner->dialer, NNG_OPT_TCP_NODELAY, true);
-    }
-    if (result == 0) {
-        result = nng_aio_alloc(&owner->aio, on_dialled, owner);
-    }
-    if (result != 0) {
-        return error_of(result);
-    }
-    owner->due_us = 0;
-    keeper_add_owner(owner);
-    return HF_OK;
+    return err;
 }
 
 static hf_err dialer_open(const struct hf_link_config *config, bool is_raw,
@@ -426,7 +350,7 @@ static hf_err dialer_open(const struct hf_link_config *config, bool is_raw,
     dialer->owner.is_raw = is_raw;
     err = dialer_start(&dialer->owner, config);
     if (err != HF_OK) {
-        link_owner_fini(&dialer->owner);
+        owner_fini(&dialer->owner);
         free(dialer);
         return err;
     }
@@ -450,7 +374,7 @@ hf_err hf_link_testing_dial_raw(const struct hf_link_config *config,
 void hf_link_dialer_set_identity(struct hf_link_dialer *dialer,
                                  struct hf_link_identity *identity)
 {
-    link_owner_set_identity(&dialer->owner, identity);
+    set_identity(&dialer->owner, identity);
 }
 
 void hf_link_dialer_close(struct hf_link_dialer *dialer)

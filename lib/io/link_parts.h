@@ -1,16 +1,15 @@
 /* Private to lib/io/link*.c: the parts of a link and who may touch them.
  *
- *     accept or dial -> GREETING -> HANDSHAKE -> UP -> ENDING (reaper) -> freed
+ *     accept or dial -> GREETING -> HANDSHAKE -> UP -> ended -> torn down -> freed
  *
- * Locks, outermost first: output.io > lock > keeper's. gate_lock, input.gate and the
- * owner's own lock are leaves apart from the keeper's, under which nothing is taken.
+ * A hub is an epoll set and the one thread that waits on it: a thread of its own, or
+ * that of the caller's loop. Receiving, accepting, dialling, watching times and tearing
+ * down happen there and nowhere else; any thread may send. A socket is shut down when
+ * its link is torn down, and closed when the last reference is gone, so that no sender
+ * ever writes to a descriptor that has become somebody else's.
  *
- * The NNG facts that shape this (PERFORMANCE.md 3, NNG 1.5.2): an operation begun on a
- * stopped aio gets no callback; stopping an aio while another thread begins an
- * operation on it is not safe, so every begin happens under a mutex with a "closed"
- * flag that the reaper sets before it stops the aio; an aio without callback completes
- * inline, so a send is first tried with one, and only a full socket costs a callback.
- */
+ * Locks, outermost first: output.io > link's lock > hub's. Under the hub's lock nothing
+ * is called that takes another. */
 #ifndef HF_IO_LINK_PARTS_H
 #define HF_IO_LINK_PARTS_H
 
@@ -18,8 +17,8 @@
 #include "lib/base/list.h"
 #include "lib/io/gate.h"
 #include "lib/io/link_testing.h"
+#include "lib/io/socket.h"
 
-#include <nng/nng.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -28,14 +27,18 @@
 
 enum link_state { LINK_GREETING, LINK_HANDSHAKE, LINK_UP };
 
+/* A descriptor in the epoll set of a hub. */
+struct hub_source {
+    int fd; /* -1 = none */
+    void (*on_ready)(struct hub_source *source, uint32_t events);
+};
+
+struct link_hub;
+
 /* Output. `fill` collects under the link's lock; `taken` and `cipher` belong to whoever
  * holds is_sending. Messages lie in fill behind their prefix, back to back. */
 struct link_output {
-    pthread_mutex_t io;     /* begin of a send; sealing */
-    bool is_closed;         /* under io: no send may begin any more */
-    nng_aio *try_aio;       /* without callback */
-    nng_aio *wait_aio;      /* with callback, for a full socket */
-    struct hf_buf *waiting; /* what wait_aio sends from */
+    pthread_mutex_t io; /* sealing and writing */
     struct hf_buf fill;
     size_t clear_fill;    /* so many first bytes of fill are not to be sealed */
     size_t clear_taken;   /* ... of taken */
@@ -56,30 +59,26 @@ struct link_output {
 };
 
 struct link_input {
-    pthread_mutex_t gate; /* begin of a receive */
-    bool is_closed;       /* under gate */
-    nng_aio *aio;
     struct hf_buf buf;
     size_t read_bytes;    /* asked of the next read */
     uint32_t small_reads; /* in a row */
-    size_t asked_bytes;   /* of the receive in flight */
     size_t need_bytes;    /* the message being received is this long with its prefix */
     struct hf_opener opener;
     _Atomic int64_t received_us;
 };
 
 struct hf_link {
-    struct hf_list node;      /* keeper's: in the owner's links */
-    struct hf_list reap_node; /* keeper's */
+    struct hub_source source;  /* its socket */
+    struct hf_list node;       /* hub's thread: in the owner's links */
+    struct hf_list ended_node; /* hub's lock */
     _Atomic uint32_t refs;
+    struct link_hub *hub;
     struct link_owner *owner; /* not after on_down */
     const struct hf_link_events *events;
     void *ctx;
-    nng_stream *stream;
     pthread_mutex_t lock;
-    _Atomic int state; /* enum link_state; moved by the receiving thread */
+    _Atomic int state; /* enum link_state; moved by the hub's thread */
     _Atomic int end;   /* -1 while it lives, then enum hf_link_end */
-    bool is_ended;     /* reaper: the first phase is done */
     bool was_up;       /* written before UP is announced */
     bool is_sealed;
     enum hf_frame_kind kind;
@@ -91,10 +90,10 @@ struct hf_link {
     struct hf_handshake *handshake;
     struct hf_link_identity *identity;
     struct hf_link_peer peer;
-    hf_slice source; /* key of the gate */
-    uint8_t source_bytes[HF_GATE_KEY_BYTES];
-    bool is_gated;             /* keeper's lock: hf_gate_leave is due */
-    _Atomic bool has_failed;   /* the handshake was refused: charge the source */
+    hf_slice gate_key;
+    uint8_t gate_key_bytes[HF_GATE_KEY_BYTES];
+    bool is_gated;             /* hf_gate_leave is due */
+    bool has_failed;           /* the handshake was refused: charge the source */
     int64_t deadline_us;       /* of the handshake */
     _Atomic int64_t finish_us; /* INT64_MAX, or when link_finish gives up */
     _Atomic enum hf_link_end finish_end; /* the last word counts */
@@ -103,28 +102,29 @@ struct hf_link {
     void *user;
 };
 
-/* What listeners and dialers share. */
+/* What listeners and dialers share. The hub's thread's, but for what is marked. */
 struct link_owner {
-    struct hf_list node;  /* keeper's */
-    struct hf_list links; /* keeper's */
-    size_t links_count;   /* keeper's */
+    struct hub_source source; /* listening, or connecting */
+    struct link_hub *hub;
+    struct hf_list node; /* hub's lock */
+    struct hf_list links;
+    size_t links_count;
     bool is_listener;
     bool is_raw;                  /* no handshake: framing tests only */
-    bool is_closing;              /* keeper's lock */
+    bool is_closing;              /* hub's lock */
+    bool is_gone;                 /* hub's lock: nothing of it is in the hub any more */
+    bool is_renewed;              /* hub's lock: a new identity wants an attempt */
     struct hf_link_config config; /* strings copied */
     char address[HF_LINK_ADDRESS_BYTES];
     enum hf_link_transport transport;
-    struct hf_link_identity *identity; /* keeper's lock */
-    pthread_mutex_t gate_lock;         /* begin of accept or dial */
-    bool is_stopped;                   /* under gate_lock */
-    nng_aio *aio;                      /* accept or dial */
-    nng_stream_listener *listener;
-    nng_stream_dialer *dialer;
-    struct hf_gate *gate;   /* listener; keeper's lock */
-    bool is_in_use;         /* keeper's: link_owner_due is running */
-    int64_t due_us;         /* keeper's: begin the next accept or dial then */
-    int64_t connect_due_us; /* keeper's: abort the dial then */
-    uint32_t backoff_ms;    /* keeper's */
+    struct hf_link_identity *identity; /* hub's lock */
+    struct hf_gate *gate;              /* listener */
+    struct hf_socket_address local;    /* listener */
+    struct hf_lookup *lookup;          /* dialer: the addresses of its name */
+    size_t lookup_next;                /* the one to try next */
+    int64_t due_us;                    /* begin the next accept or dial then */
+    int64_t connect_due_us;            /* give up the dial then */
+    uint32_t backoff_ms;
 };
 
 struct hf_link_listener {
@@ -136,19 +136,21 @@ struct hf_link_dialer {
 };
 
 /* link.c */
-hf_err link_start(struct link_owner *owner, nng_stream *stream);
+/* Takes over the connected socket, also when it fails. */
+hf_err link_start(struct link_owner *owner, int fd);
 /* Ends the link from any thread; only the first call counts. */
 void link_end(struct hf_link *link, enum hf_link_end end);
 bool link_has_ended(const struct hf_link *link);
 /* Lets what waits go out, then ends with `end` when the peer closes, or after wait_ms.
  */
 void link_finish(struct hf_link *link, enum hf_link_end end, int64_t wait_ms);
-/* Reaper only. */
+/* As link_finish without a last flush: the socket takes no more, but what the peer
+ * said before it closed is still to be heard. */
+void link_linger(struct hf_link *link, enum hf_link_end end, int64_t wait_ms);
 void link_teardown(struct hf_link *link);
-void link_destroy(struct hf_link *link);
 
 /* link_output.c */
-hf_err link_output_init(struct hf_link *link);
+void link_output_init(struct hf_link *link);
 void link_output_fini(struct hf_link *link);
 /* Appends bytes, or a whole message, that are never sealed here: greeting, handshake.
  */
@@ -159,15 +161,16 @@ void link_output_seal(struct hf_link *link);
 /* Nothing may be appended after this; what waits ends with the mark of an orderly end.
  */
 void link_output_finish(struct hf_link *link);
-void link_output_stop(struct hf_link *link); /* reaper */
+/* The socket takes more. */
+void link_output_ready(struct hf_link *link);
 
 /* link_input.c */
-hf_err link_input_init(struct hf_link *link);
+void link_input_init(struct hf_link *link);
 void link_input_fini(struct hf_link *link);
-void link_input_begin(struct hf_link *link); /* starts the first receive */
+/* The socket has something. */
+void link_input_ready(struct hf_link *link);
 /* Messages may have their full size from now on. */
 void link_input_open_up(struct hf_link *link);
-void link_input_stop(struct hf_link *link); /* reaper */
 
 /* link_auth.c: drives the handshake. */
 hf_err link_auth_begin(struct hf_link *link);
@@ -177,39 +180,57 @@ void link_auth_greeted(struct hf_link *link);
 void link_auth_message(struct hf_link *link, hf_slice message);
 
 /* link_address.c */
+/* "tcp://HOST:PORT" or "ipc://PATH" without its scheme; NULL: neither. */
+const char *link_address_of(const char *address, enum hf_link_transport *transport);
 void link_address_of_peer(struct hf_link *link);
-void link_address_text(const nng_sockaddr *addr, char out[HF_LINK_ADDRESS_BYTES]);
 
-/* link_keeper.c */
-hf_err keeper_start(void); /* idempotent */
-void keeper_lock(void);
-void keeper_unlock(void);
-void keeper_wake(void); /* a due time has come closer; with or without the lock */
-void keeper_wake_by(int64_t due_us);    /* wakes it unless it will look by then */
-void keeper_reap(struct hf_link *link); /* adds to the reaper's queue; takes the lock */
-void keeper_add_owner(struct link_owner *owner);
+/* link_hub.c */
+/* The hub of a loop, or of the module's own thread (NULL). Each get needs a put, on the
+ * loop's thread. */
+hf_err hub_get(struct hf_loop *loop, struct link_hub **out);
+void hub_put(struct link_hub *hub);
+void hub_lock(struct link_hub *hub);
+void hub_unlock(struct link_hub *hub);
+/* Waits for input on source->fd, or as said; hub_unwatch before it is closed. */
+hf_err hub_watch(struct link_hub *hub, struct hub_source *source, uint32_t events);
+/* Any thread. */
+void hub_rewatch(struct link_hub *hub, struct hub_source *source, uint32_t events);
+void hub_unwatch(struct link_hub *hub, struct hub_source *source);
+/* The hub looks what is due at `due_us` at the latest; any thread. */
+void hub_wake_by(struct link_hub *hub, int64_t due_us);
+void hub_wake(struct link_hub *hub); /* now */
+/* The link has ended: it is torn down soon. Takes a reference over. Any thread. */
+void hub_bury(struct link_hub *hub, struct hf_link *link);
+void hub_add_owner(struct link_owner *owner);
 /* Ends all links of the owner and waits until they are gone. */
-void keeper_drop_owner(struct link_owner *owner);
-/* Enters the link into its owner's list, through the gate of a listener. CLOSED: the
- * owner is closing; FULL: the gate refuses (counted). */
-hf_err keeper_enter(struct hf_link *link);
-/* The link is up: it leaves the gate. */
-void keeper_link_up(struct hf_link *link);
-/* What a Reject to this link's source should say. */
-uint32_t keeper_retry_after_ms(struct hf_link *link);
-/* Reaper: the link is torn down and its callbacks are over. Takes the lock. */
-void keeper_forget(struct hf_link *link);
+void hub_drop_owner(struct link_owner *owner);
 
-/* link_owner.c */
-hf_err link_owner_init(struct link_owner *owner, const struct hf_link_config *config);
-void link_owner_fini(struct link_owner *owner);
-void link_owner_set_identity(struct link_owner *owner,
-                             struct hf_link_identity *identity);
+/* link_owner.c: the rest is called on the hub's thread only. */
+/* Enters the link into its owner's list, through the gate of a listener. FULL: the gate
+ * refuses (counted). */
+hf_err link_owner_enter(struct link_owner *owner, struct hf_link *link);
+/* The link is up: it leaves the gate. */
+void link_owner_link_up(struct link_owner *owner, struct hf_link *link);
+/* The link is torn down and its callbacks are over. */
+void link_owner_forget(struct link_owner *owner, struct hf_link *link);
 struct hf_link_identity *link_owner_identity(struct link_owner *owner); /* a new ref */
-/* Keeper's thread, no lock held: the owner's due time has come. */
-void link_owner_due(struct link_owner *owner);
-/* Keeper's lock held: a link of a dialer is gone. */
-void link_owner_redial(struct link_owner *owner, const struct hf_link *link);
+/* Does what has become due; moves *next to when something will be. */
+void link_owner_examine(struct link_owner *owner, int64_t now, int64_t *next);
+/* Stops accepting or dialling. */
+void link_owner_stop(struct link_owner *owner);
+/* A moment in the future, half of it random: a thousand dialers do not return at once.
+ */
+void link_owner_retry(struct link_owner *owner);
+
+/* link_listen.c */
+hf_err link_listen(struct link_owner *owner);
+void link_listen_resume(struct link_owner *owner);
+
+/* link_dial.c */
+void link_dial(struct link_owner *owner);
+void link_dial_examine(struct link_owner *owner, int64_t now, int64_t *next);
+/* The attempt is over, whatever it came to. */
+void link_dial_abandon(struct link_owner *owner);
 
 static inline struct hf_link *link_of_node(struct hf_list *node)
 {

@@ -233,7 +233,7 @@ static void measure(const struct row *row, int report, double seconds)
     fflush(stdout);
 }
 
-/* Each row gets fresh processes: NNG must not be forked once it runs. */
+/* Each row gets fresh processes: threads do not survive a fork. */
 static void run_row(const struct row *row, double seconds)
 {
     int report[2];

@@ -1,5 +1,5 @@
 /* Owns addresses as text: what configuration and logs show. */
-#include "lib/io/conn_parts.h"
+#include "lib/io/socket.h"
 
 #include "lib/base/text.h"
 
@@ -12,7 +12,7 @@
 
 #define IP_TEXT_BYTES 48
 
-static hf_err parse_unix(const char *path, struct conn_address *out)
+static hf_err parse_unix(const char *path, struct hf_socket_address *out)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&out->storage;
     size_t bytes = strlen(path);
@@ -27,7 +27,7 @@ static hf_err parse_unix(const char *path, struct conn_address *out)
     return HF_OK;
 }
 
-static hf_err parse_ip(const char *ip, uint16_t port, struct conn_address *out)
+static hf_err parse_ip(const char *ip, uint16_t port, struct hf_socket_address *out)
 {
     struct sockaddr_in *in4 = (struct sockaddr_in *)&out->storage;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->storage;
@@ -47,7 +47,7 @@ static hf_err parse_ip(const char *ip, uint16_t port, struct conn_address *out)
     return HF_ERR_INVALID;
 }
 
-hf_err conn_address_parse(const char *text, struct conn_address *out)
+hf_err hf_socket_address_parse(const char *text, struct hf_socket_address *out)
 {
     const char *colon = strrchr(text, ':');
     char ip[IP_TEXT_BYTES];
@@ -74,7 +74,7 @@ hf_err conn_address_parse(const char *text, struct conn_address *out)
     return parse_ip(bytes == 0 ? "::" : ip, (uint16_t)port, out);
 }
 
-void conn_address_of(const struct sockaddr_storage *storage, struct hf_addr *out)
+void hf_socket_address_ip(const struct sockaddr_storage *storage, struct hf_addr *out)
 {
     const struct sockaddr_in *in4 = (const struct sockaddr_in *)storage;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)storage;
