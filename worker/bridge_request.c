@@ -141,7 +141,7 @@ static bool add_fields(struct exchange *exchange)
            add_missing(exchange, "X-Forwarded-Proto", request->head.scheme) &&
            add_missing(exchange, "X-Forwarded-Host", request->head.host) &&
            add_text(exchange, "Holdfast-Request-Id",
-                    hf_slice_of_cstr(request->id_text)) &&
+                    hf_slice_of_cstr(hf_request_id(request))) &&
            add_number(exchange, "Holdfast-Attempt", request->attempt) &&
            add_number(exchange, "Holdfast-Epoch", request->epoch) &&
            add_number(exchange, "Holdfast-Deadline",

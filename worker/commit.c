@@ -11,7 +11,7 @@ static void commit_whole(struct hf_request *request, size_t bytes)
 
     request->is_committed = true;
     request->is_last_told = true;
-    hf_stat_add(&request->worker->stats.answered, 1);
+    wk_count(&request->worker->stats.answered, 1);
     wk_step(request->worker, &input);
 }
 
@@ -48,7 +48,7 @@ static void commit_body(struct hf_request *request)
     request->produced += bytes;
     request->is_last_told = is_last;
     if (is_last) {
-        hf_stat_add(&request->worker->stats.answered, 1);
+        wk_count(&request->worker->stats.answered, 1);
     }
     wk_step(request->worker, &input);
 }
@@ -85,7 +85,7 @@ void wk_end(struct hf_request *request, enum worker_input_type how, hf_reason re
     if (request->is_cancelled) {
         input.type = WORKER_IN_FAIL;
     } else if (how != WORKER_IN_RELEASE) {
-        hf_stat_add(&request->worker->stats.failed, 1);
+        wk_count(&request->worker->stats.failed, 1);
     }
     if (!request->worker->is_stopping) {
         wk_step(request->worker, &input);

@@ -143,7 +143,7 @@ static hf_err fetch_declared(struct wk_broker *broker, const struct hf_record *r
     input->epoch = declared.epoch;
     input->u.verdict.result = declared.is_kept;
     if (declared.is_kept) {
-        hf_stat_add(&broker->worker->stats.declared, 1);
+        wk_count(&broker->worker->stats.declared, 1);
     }
     return HF_OK;
 }
@@ -180,16 +180,32 @@ static hf_err fetch_drain(struct wk_broker *broker, const struct hf_record *reco
     return HF_OK;
 }
 
-static const struct fetch_row {
-    uint16_t type;
-    fetch_fn fn;
-} fetch_rows[] = {
-    {HF_RECORD_ASSIGN, fetch_assign}, {HF_RECORD_RESPOND_ACK, fetch_respond_ack},
-    {HF_RECORD_BODY, fetch_body},     {HF_RECORD_WINDOW, fetch_window},
-    {HF_RECORD_CANCEL, fetch_cancel}, {HF_RECORD_OPENED, fetch_opened},
-    {HF_RECORD_CLOSED, fetch_closed}, {HF_RECORD_DECLARED, fetch_declared},
-    {HF_RECORD_DRAIN, fetch_drain},
-};
+/* NULL for records that the core does not know. */
+static fetch_fn fetch_fn_of(uint16_t type)
+{
+    switch (type) {
+    case HF_RECORD_ASSIGN:
+        return fetch_assign;
+    case HF_RECORD_RESPOND_ACK:
+        return fetch_respond_ack;
+    case HF_RECORD_BODY:
+        return fetch_body;
+    case HF_RECORD_WINDOW:
+        return fetch_window;
+    case HF_RECORD_CANCEL:
+        return fetch_cancel;
+    case HF_RECORD_OPENED:
+        return fetch_opened;
+    case HF_RECORD_CLOSED:
+        return fetch_closed;
+    case HF_RECORD_DECLARED:
+        return fetch_declared;
+    case HF_RECORD_DRAIN:
+        return fetch_drain;
+    default:
+        return NULL;
+    }
+}
 
 static void on_goodbye(struct wk_broker *broker, hf_slice meta)
 {
@@ -257,19 +273,19 @@ static hf_err fetch_one(struct wk_broker *broker, const struct hf_record *record
     if (hf_record_check(record, HF_END_BROKER, HF_END_WORKER) != HF_OK) {
         return HF_ERR_INVALID;
     }
-    for (size_t i = 0; i < sizeof fetch_rows / sizeof fetch_rows[0]; i++) {
-        if (fetch_rows[i].type != record->type) {
-            continue;
-        }
-        if (fetch_rows[i].fn(broker, record, &input) != HF_OK) {
-            return HF_ERR_INVALID;
-        }
-        worker->record = record;
-        wk_step(worker, &input);
-        worker->record = NULL;
-        return HF_OK;
+
+    fetch_fn fetch = fetch_fn_of(record->type);
+
+    if (fetch == NULL) {
+        return fetch_session(broker, record) ? HF_OK : HF_ERR_INVALID;
     }
-    return fetch_session(broker, record) ? HF_OK : HF_ERR_INVALID;
+    if (fetch(broker, record, &input) != HF_OK) {
+        return HF_ERR_INVALID;
+    }
+    worker->record = record;
+    wk_step(worker, &input);
+    worker->record = NULL;
+    return HF_OK;
 }
 
 void wk_fetch(struct wk_broker *broker, const struct hf_record *records, size_t count)

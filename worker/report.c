@@ -1,8 +1,6 @@
 /* Effects of the core become records, callbacks and the end of requests. */
 #include "worker/shell.h"
 
-#include "lib/io/clock.h"
-
 static struct wk_broker *broker_of(struct hf_worker *worker, uint32_t number)
 {
     hf_check(number >= 1 && number <= worker->brokers_count);
@@ -28,6 +26,15 @@ static void send_record(struct wk_broker *broker, const struct hf_record *record
     broker->is_dirty = true;
 }
 
+static bool take_parts(struct hf_request *request, const struct hf_record *record)
+{
+    return hf_buf_append(&request->head_in, record->head) == HF_OK &&
+           (record->body.bytes == 0 ||
+            hf_buf_append(&request->body, record->body) == HF_OK) &&
+           hf_request_head_decode(hf_buf_slice(&request->head_in), &request->head) ==
+               HF_OK;
+}
+
 /* Copies the head and inline body of the present ASSIGN. */
 static void start(struct hf_worker *worker, const struct worker_effect *effect)
 {
@@ -41,17 +48,13 @@ static void start(struct hf_worker *worker, const struct worker_effect *effect)
     request->epoch = effect->epoch;
     request->attempt = worker->assign->attempt;
     request->deadline = hf_time_of_ms(worker->assign->deadline_ms);
-    hf_id_text(effect->id, request->id_text);
     request->is_body_streamed = (worker->assign->flags & HF_ENQUEUE_STREAMED) != 0;
     request->is_body_whole = !request->is_body_streamed;
     request->body_bytes = request->is_body_streamed ? worker->assign->body_bytes
                                                     : worker->record->body.bytes;
-    request->is_bad = hf_buf_append(&request->head_in, worker->record->head) != HF_OK ||
-                      hf_buf_append(&request->body, worker->record->body) != HF_OK ||
-                      hf_request_head_decode(hf_buf_slice(&request->head_in),
-                                             &request->head) != HF_OK;
-    hf_stat_add(&worker->stats.requests, 1);
-    hf_stat_add(&worker->stats.leases, 1);
+    request->is_bad = !take_parts(request, worker->record);
+    wk_count(&worker->stats.requests, 1);
+    wk_count(&worker->stats.leases, 1);
 
     bool is_too_big = request->body_bytes > WK_WHOLE_BODY_MAX;
 
@@ -191,7 +194,7 @@ static void send_release(struct hf_worker *worker, const struct worker_effect *e
     struct hf_release release = {.id = effect->id, .epoch = effect->epoch};
     uint8_t meta[HF_META_SMALL_MAX];
 
-    hf_stat_add(&worker->stats.released, 1);
+    wk_count(&worker->stats.released, 1);
     wk_send_meta(broker_of(worker, effect->broker), HF_RECORD_RELEASE,
                  hf_slice_of(meta, hf_release_encode(&release, meta, sizeof meta)));
 }
@@ -236,7 +239,7 @@ static void cancel(struct hf_worker *worker, const struct worker_effect *effect)
 {
     struct hf_request *request = request_of(worker, effect->slot);
 
-    hf_stat_add(&worker->stats.cancelled, 1);
+    wk_count(&worker->stats.cancelled, 1);
     request->is_cancelled = true;
     if (request->is_ended) {
         /* The handler has given everything and forgotten it: its end is ours to report.
@@ -257,7 +260,7 @@ static void release_slot(struct hf_worker *worker, const struct worker_effect *e
     request->slot = 0;
     request->is_ended = true;
     hf_heap_remove(&worker->laters, &request->later);
-    hf_stat_add(&worker->stats.leases, -1);
+    wk_count(&worker->stats.leases, -1);
     wk_request_unref(request);
 }
 
@@ -356,9 +359,9 @@ void wk_step_later(struct hf_worker *worker, const struct worker_input *input)
     worker->inputs[worker->inputs_count++] = *input;
 }
 
-static void step_once(struct hf_worker *worker, struct worker_input *input)
+static void step_once(struct hf_worker *worker, struct worker_input *input, hf_time now)
 {
-    input->now = hf_clock_now();
+    input->now = now;
     worker_step(worker->core, input, worker->effects);
     for (uint32_t i = 0; i < worker->effects->count; i++) {
         carry_out(worker, &worker->effects->items[i]);
@@ -367,10 +370,12 @@ static void step_once(struct hf_worker *worker, struct worker_input *input)
 
 void wk_step(struct hf_worker *worker, struct worker_input *input)
 {
-    step_once(worker, input);
+    hf_time now = wk_now(worker);
+
+    step_once(worker, input, now);
     /* What these lead to asks for no more, so the list ends. */
     for (size_t i = 0; i < worker->inputs_count; i++) {
-        step_once(worker, &worker->inputs[i]);
+        step_once(worker, &worker->inputs[i], now);
     }
     worker->inputs_count = 0;
 }

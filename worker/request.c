@@ -61,17 +61,27 @@ static void buffer_reset(struct hf_buf *buf)
     }
 }
 
-/* Everything but the storage that is kept back to its beginning. */
+/* Everything but the storage that is kept, and what the next ASSIGN sets anyway, back
+ * to its beginning. */
 static void request_reset(struct hf_request *request)
 {
-    struct hf_request fresh = {.worker = request->worker,
-                               .head_in = request->head_in,
-                               .body = request->body,
-                               .head_out = request->head_out,
-                               .out = request->out,
-                               .changed = request->changed};
-
-    *request = fresh;
+    request->id_text[0] = '\0';
+    request->events = 0;
+    request->is_running = false;
+    request->is_taken = false;
+    request->is_cancelled = false;
+    request->is_ended = false;
+    request->later_fn = NULL;
+    request->user = NULL;
+    request->out_base = 0;
+    request->given = 0;
+    request->produced = 0;
+    request->is_offered = false;
+    request->has_head = false;
+    request->is_committed = false;
+    request->is_whole = false;
+    request->is_last_told = false;
+    request->is_bodyless = false;
     buffer_reset(&request->head_in);
     buffer_reset(&request->body);
     buffer_reset(&request->head_out);
@@ -159,6 +169,11 @@ struct hf_view hf_request_field(const struct hf_request *request, const char *na
 
 const char *hf_request_id(const struct hf_request *request)
 {
+    struct hf_request *mine = (struct hf_request *)(uintptr_t)request;
+
+    if (mine->id_text[0] == '\0') {
+        hf_id_text(request->id, mine->id_text);
+    }
     return request->id_text;
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define KNOWN_FIELDS_MAX 256
+
 static const char *const status_texts[] = {
     [HF_STATUS_OK] = "done",
     [HF_STATUS_WAIT] = "nothing can be done now",
@@ -39,6 +41,9 @@ static struct hf_worker *enter(struct hf_request *request)
 
     (void)pthread_mutex_lock(&worker->lock);
     request->refs++;
+    if (request->is_offered) {
+        wk_deliver(request);
+    }
     return worker;
 }
 
@@ -96,6 +101,11 @@ enum hf_status hf_read_body(struct hf_request *request, void *to, size_t bytes,
     return status;
 }
 
+static bool is_head(hf_slice method)
+{
+    return method.bytes == 4 && memcmp(method.data, "HEAD", 4) == 0;
+}
+
 /* Lines of token ":" value CRLF, nothing else (SECURITY.md 5, worker response). */
 static bool are_fields_good(hf_slice rest)
 {
@@ -109,6 +119,26 @@ static bool are_fields_good(hf_slice rest)
     return rest.bytes == 0;
 }
 
+/* Handlers tend to give the same fields again: those that were good last time are. */
+static bool are_fields_known_good(hf_slice fields)
+{
+    static _Thread_local uint8_t good[KNOWN_FIELDS_MAX];
+    static _Thread_local size_t good_bytes;
+
+    if (fields.bytes == 0 ||
+        (fields.bytes == good_bytes && memcmp(fields.data, good, good_bytes) == 0)) {
+        return true;
+    }
+    if (!are_fields_good(fields)) {
+        return false;
+    }
+    if (fields.bytes <= sizeof good) {
+        memcpy(good, fields.data, fields.bytes);
+        good_bytes = fields.bytes;
+    }
+    return true;
+}
+
 static enum hf_status put_head(struct hf_request *request,
                                const struct hf_answer *answer, unsigned flags)
 {
@@ -119,15 +149,16 @@ static enum hf_status put_head(struct hf_request *request,
         .content_length = answer->content_length,
     };
 
-    if (answer->status < 200 || answer->status > 599 || !are_fields_good(head.fields)) {
+    if (answer->status < 200 || answer->status > 599 ||
+        !are_fields_known_good(head.fields)) {
         return HF_STATUS_INVALID;
     }
     if ((flags & HF_SEND_MORE) == 0 && !answer->has_length) {
         head.has_length = true;
         head.content_length = answer->body_bytes;
     }
-    request->is_bodyless = answer->status == 204 || answer->status == 304 ||
-                           hf_slice_equal(request->head.method, HF_SLICE("HEAD"));
+    request->is_bodyless =
+        answer->status == 204 || answer->status == 304 || is_head(request->head.method);
     head.has_length = head.has_length && answer->status != 204;
     hf_buf_clear(&request->head_out);
     switch (hf_response_head_append(&head, &request->head_out)) {
@@ -168,13 +199,40 @@ static void finish(struct hf_request *request)
     hf_heap_remove(&request->worker->laters, &request->later);
 }
 
+void wk_deliver(struct hf_request *request)
+{
+    request->is_offered = false;
+    if (request->is_ended) {
+        return;
+    }
+    if (request->is_cancelled) {
+        wk_end(request, WORKER_IN_FAIL, HF_REASON_CANCELLED);
+        return;
+    }
+    request->has_head = true;
+    finish(request);
+}
+
+/* The commonest call of all, a whole answer from the first callback: it is kept until
+ * that returns and needs no lock, as calls about one request do not overlap. */
+static bool is_offer(const struct hf_request *request, unsigned flags)
+{
+    return flags == 0 && wk_is_calling(request) && !request->is_offered &&
+           !request->has_head && !request->is_ended;
+}
+
 enum hf_status hf_send_response(struct hf_request *request,
                                 const struct hf_answer *answer, unsigned flags)
 {
-    (void)enter(request);
-
     enum hf_status status = HF_STATUS_INVALID;
     bool is_more = (flags & HF_SEND_MORE) != 0;
+
+    if (is_offer(request, flags)) {
+        status = put_head(request, answer, flags);
+        request->is_offered = status == HF_STATUS_OK;
+        return status;
+    }
+    (void)enter(request);
 
     if (request->is_cancelled && !request->is_ended) {
         status = HF_STATUS_CANCELLED;

@@ -73,7 +73,7 @@ static void on_turn_end(void *ctx)
 
 void wk_run(struct hf_worker *worker)
 {
-    wk_turn_begin(&worker->loop_turn, worker);
+    wk_turn_begin(&worker->loop_turn, worker, HF_TIME_ZERO);
     hf_loop_run(worker->loop);
     wk_turn_end(&worker->loop_turn);
 }

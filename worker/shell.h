@@ -39,6 +39,7 @@
 #define WK_FAREWELL_MS     1000
 #define WK_SPARE_REQUESTS  4096
 #define WK_BUFFER_KEPT_MAX (128u << 10) /* larger buffers are not kept for reuse */
+#define WK_BATCH_MAX       64           /* first callbacks between two lockings */
 
 /* Where callbacks run. */
 enum wk_mode {
@@ -74,6 +75,12 @@ struct wk_stats {
 #undef X
 };
 
+/* Lock held, as all who write these counters do: no atomic addition is needed. */
+static inline void wk_count(struct hf_stat *stat, int64_t n)
+{
+    hf_stat_set(stat, hf_stat_get(stat) + n);
+}
+
 struct wk_broker {
     struct hf_worker *worker;
     uint32_t number; /* 1.. */
@@ -97,8 +104,8 @@ struct hf_request {
     uint64_t epoch;
     uint32_t attempt;
     hf_time deadline;
-    char id_text[HF_ID_TEXT_BYTES + 1];
-    struct hf_buf head_in; /* holds what `head` points to */
+    char id_text[HF_ID_TEXT_BYTES + 1]; /* empty until it is asked for */
+    struct hf_buf head_in;              /* holds what `head` points to */
     struct hf_request_head head;
     struct hf_buf body; /* arrived and not yet read */
     uint64_t body_bytes;
@@ -124,6 +131,7 @@ struct hf_request {
     uint64_t given;    /* by the handler */
     uint64_t produced; /* of it, told to the core */
     uint64_t allowed;  /* by the core */
+    bool is_offered;   /* wk_offer holds its answer; only its turn looks at this */
     bool has_head;     /* the handler has begun to answer */
     bool is_committed; /* the core knows */
     bool is_whole;     /* the handler has given all of it */
@@ -134,8 +142,10 @@ struct hf_request {
 struct wk_turn {
     struct hf_worker *worker;
     struct wk_turn *outer;
-    struct hf_list ready; /* requests with events */
-    struct hf_list dirty; /* requests with uncommitted output */
+    hf_time now;                /* read once for records that came together; or zero */
+    struct hf_request *calling; /* the first callback of this request is running */
+    struct hf_list ready;       /* requests with events */
+    struct hf_list dirty;       /* requests with uncommitted output */
 };
 
 struct hf_worker {
@@ -219,7 +229,8 @@ void wk_request_unref(struct hf_request *request);
 void wk_request_destroy(struct hf_request *request);
 
 /* turn.c */
-void wk_turn_begin(struct wk_turn *turn, struct hf_worker *worker);
+/* `now` is good for all of a short turn; HF_TIME_ZERO: the clock is read when asked. */
+void wk_turn_begin(struct wk_turn *turn, struct hf_worker *worker, hf_time now);
 void wk_turn_end(struct wk_turn *turn);
 /* Everything due on the loop's turn, which then begins again. */
 void wk_turn_loop(struct hf_worker *worker);
@@ -231,6 +242,11 @@ bool wk_commit_later(struct hf_request *request);
 /* Without the lock: flushes what a call outside of any turn has left. */
 void wk_flush(struct hf_worker *worker);
 bool wk_in_turn(const struct hf_worker *worker);
+/* The time of this thread's turn, or of the clock. */
+hf_time wk_now(const struct hf_worker *worker);
+/* Without the lock: true when this thread's turn is in the handler's first callback for
+ * the request and calls wk_deliver after it, so that an answer may wait for that. */
+bool wk_is_calling(const struct hf_request *request);
 
 /* fetch.c, report.c; the lock is held */
 void wk_fetch(struct wk_broker *broker, const struct hf_record *records, size_t count);
@@ -261,6 +277,8 @@ void wk_on_ping(struct wk_broker *broker, hf_slice meta);
 
 /* serve.c: hf_cancel with the reason a client may get. */
 void wk_cancel(struct hf_request *request, hf_reason reason);
+/* Lock held: an offered answer becomes the answer. */
+void wk_deliver(struct hf_request *request);
 
 /* crew.c */
 enum hf_status wk_crew_start(struct hf_worker *worker, uint32_t threads);

@@ -2,11 +2,24 @@
  */
 #include "worker/shell.h"
 
+#include "lib/io/clock.h"
+
 static _Thread_local struct wk_turn *current_turn;
 
 bool wk_in_turn(const struct hf_worker *worker)
 {
     return current_turn != NULL && current_turn->worker == worker;
+}
+
+bool wk_is_calling(const struct hf_request *request)
+{
+    return current_turn != NULL && current_turn->calling == request;
+}
+
+hf_time wk_now(const struct hf_worker *worker)
+{
+    return wk_in_turn(worker) && current_turn->now.us != 0 ? current_turn->now
+                                                           : hf_clock_now();
 }
 
 static struct wk_turn *turn_of(const struct hf_worker *worker)
@@ -161,6 +174,35 @@ static void run_request(struct hf_request *request)
     wk_request_unref(request);
 }
 
+/* A request whose handler is to be called for the first time. */
+static bool is_starting(const struct hf_request *request)
+{
+    return request->events == WK_EVENT_START && !request->is_running &&
+           !request->is_ended;
+}
+
+/* Lock held: calls the handler for requests that nobody else knows yet, between one
+ * unlocking and one locking for all of them. */
+static void run_starting(struct wk_turn *turn, struct hf_request **batch, size_t count)
+{
+    pthread_mutex_t *lock = &turn->worker->lock;
+
+    (void)pthread_mutex_unlock(lock);
+    for (size_t i = 0; i < count; i++) {
+        turn->calling = batch[i];
+        wk_handle(batch[i]);
+    }
+    turn->calling = NULL;
+    (void)pthread_mutex_lock(lock);
+    for (size_t i = 0; i < count; i++) {
+        batch[i]->is_running = false;
+        if (batch[i]->is_offered) {
+            wk_deliver(batch[i]);
+        }
+        run_request(batch[i]); /* what has come meanwhile */
+    }
+}
+
 static struct hf_request *pop_ready(struct wk_turn *turn)
 {
     struct hf_list *node = hf_list_pop_front(&turn->ready);
@@ -169,6 +211,31 @@ static struct hf_request *pop_ready(struct wk_turn *turn)
         node = hf_list_pop_front(&turn->worker->loop_ready);
     }
     return node == NULL ? NULL : HF_CONTAINER(node, struct hf_request, ready_node);
+}
+
+/* Lock held. */
+static void run_ready(struct wk_turn *turn)
+{
+    struct hf_request *batch[WK_BATCH_MAX];
+    struct hf_request *request = pop_ready(turn);
+
+    while (request != NULL) {
+        size_t count = 0;
+
+        for (; request != NULL && count < WK_BATCH_MAX && is_starting(request);
+             request = pop_ready(turn)) {
+            request->events = 0;
+            request->is_running = true;
+            request->is_taken = true;
+            batch[count++] = request;
+        }
+        if (count > 0) {
+            run_starting(turn, batch, count);
+        } else {
+            run_request(request);
+            request = pop_ready(turn);
+        }
+    }
 }
 
 static void commit_dirty(struct wk_turn *turn)
@@ -233,9 +300,11 @@ void wk_flush(struct hf_worker *worker)
     flush_run(&flush);
 }
 
-void wk_turn_begin(struct wk_turn *turn, struct hf_worker *worker)
+void wk_turn_begin(struct wk_turn *turn, struct hf_worker *worker, hf_time now)
 {
     turn->worker = worker;
+    turn->now = now;
+    turn->calling = NULL;
     turn->outer = current_turn;
     hf_list_init(&turn->ready);
     hf_list_init(&turn->dirty);
@@ -246,12 +315,9 @@ void wk_turn_begin(struct wk_turn *turn, struct hf_worker *worker)
 static void turn_settle(struct wk_turn *turn)
 {
     struct hf_worker *worker = turn->worker;
-    struct hf_request *request;
 
     do {
-        while ((request = pop_ready(turn)) != NULL) {
-            run_request(request);
-        }
+        run_ready(turn);
         if (turn == &worker->loop_turn && worker->on_turn_end != NULL) {
             (void)pthread_mutex_unlock(&worker->lock);
             worker->on_turn_end(worker->on_turn_end_ctx);

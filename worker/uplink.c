@@ -35,7 +35,7 @@ void wk_condemn(struct wk_broker *broker, hf_reason reason)
     if (broker->is_condemned) {
         return;
     }
-    hf_stat_add(&broker->worker->stats.violations, 1);
+    wk_count(&broker->worker->stats.violations, 1);
     HF_ERROR("broker broke the protocol", hf_log_cstr("broker", broker->address),
              hf_log_cstr("reason", hf_reason_word(reason)));
     broker->is_condemned = true;
@@ -158,7 +158,7 @@ static void forget_link(struct wk_broker *broker)
     broker->link = NULL;
     broker->is_dirty = false;
     memset(broker->credit, 0, sizeof broker->credit);
-    hf_stat_add(&broker->worker->stats.links, -1);
+    wk_count(&broker->worker->stats.links, -1);
     hf_link_unref(link);
     (void)pthread_cond_broadcast(&broker->worker->drained_changed);
 }
@@ -169,7 +169,7 @@ static void on_up(void *ctx, struct hf_link *link, const struct hf_link_peer *pe
     struct hf_worker *worker = broker->worker;
     struct wk_turn turn;
 
-    wk_turn_begin(&turn, worker);
+    wk_turn_begin(&turn, worker, hf_clock_now());
     (void)pthread_mutex_lock(&worker->lock);
     if (broker->link != NULL) {
         forget_link(broker);
@@ -183,7 +183,7 @@ static void on_up(void *ctx, struct hf_link *link, const struct hf_link_peer *pe
         broker->transcript = peer->result->transcript;
         worker->expires_ms = peer->result->welcome.expires_ms;
     }
-    hf_stat_add(&worker->stats.links, 1);
+    wk_count(&worker->stats.links, 1);
     introduce(broker);
     step_link(broker, WORKER_IN_LINK_UP);
     if (worker->is_drained) {
@@ -205,7 +205,7 @@ static void on_records(void *ctx, struct hf_link *link, const struct hf_record *
     struct hf_worker *worker = broker->worker;
     struct wk_turn turn;
 
-    wk_turn_begin(&turn, worker);
+    wk_turn_begin(&turn, worker, hf_clock_now());
     (void)pthread_mutex_lock(&worker->lock);
     if (broker->link == link) {
         wk_fetch(broker, records, count);
@@ -220,7 +220,7 @@ static void on_down(void *ctx, struct hf_link *link, enum hf_link_end end)
     struct hf_worker *worker = broker->worker;
     struct wk_turn turn;
 
-    wk_turn_begin(&turn, worker);
+    wk_turn_begin(&turn, worker, hf_clock_now());
     (void)pthread_mutex_lock(&worker->lock);
     if (broker->link == link) {
         forget_link(broker);

@@ -1,8 +1,6 @@
 /* The life of one lease: its states, what is kept of it, what is sent for it. */
 #include "worker/core/state.h"
 
-#include "lib/base/bytes.h"
-
 #include <string.h>
 
 #define TO(state) (1u << LEASE_##state)
@@ -24,27 +22,6 @@ static bool has_handler(enum lease_state state)
            state == LEASE_CANCELLED;
 }
 
-static struct lease_name name_of(hf_id id, uint64_t epoch)
-{
-    struct lease_name name = {.id = id};
-
-    hf_put_be64(name.epoch, epoch);
-    return name;
-}
-
-struct lease *lease_find(struct worker *worker, hf_id id, uint64_t epoch)
-{
-    struct lease_name name = name_of(id, epoch);
-
-    return hf_map_get(&worker->leases, hf_slice_of(&name, sizeof name));
-}
-
-uint64_t lease_epoch(const struct lease *lease)
-{
-    return (uint64_t)hf_get_be32(lease->name.epoch) << 32 |
-           hf_get_be32(lease->name.epoch + 4);
-}
-
 struct seat *lease_seat(struct worker *worker, const struct lease *lease)
 {
     return &worker->brokers[lease->broker].seats[lease->queue];
@@ -57,7 +34,9 @@ struct lease *lease_new(struct worker *worker, const struct worker_input *assign
     if (lease == NULL) {
         return NULL;
     }
-    lease->name = name_of(assign->id, assign->epoch);
+    lease->slot = hf_pool_index(&worker->pool, lease);
+    lease->id = assign->id;
+    lease->epoch = assign->epoch;
     memcpy(lease->receipt, assign->u.assign.receipt, sizeof lease->receipt);
     lease->broker = assign->broker - 1;
     lease->queue = assign->handle - 1;
@@ -70,7 +49,7 @@ struct lease *lease_new(struct worker *worker, const struct worker_input *assign
     lease->told = WORKER_BODY_WINDOW;
     hf_list_push_back(&worker->brokers[lease->broker].held, &lease->node);
     lease_seat(worker, lease)->running++;
-    hf_check(hf_map_put(&worker->leases, lease) == HF_OK);
+    table_put(worker, lease);
     return lease;
 }
 
@@ -119,8 +98,7 @@ void lease_end(struct step *step, struct lease *lease)
     (void)effect_add(step, WORKER_OUT_FREE, lease);
     hf_list_remove(&lease->node);
     hf_heap_remove(&worker->holds, &lease->hold);
-    hf_check(hf_map_remove(&worker->leases,
-                           hf_slice_of(&lease->name, sizeof lease->name)) == lease);
+    table_remove(worker, lease);
 
     bool had_handler = has_handler(lease->state);
     uint32_t broker = lease->broker;

@@ -10,7 +10,8 @@ static struct broker *broker_of(struct step *step)
 /* The lease a record names, if it is held on that broker's present link. */
 static struct lease *linked_lease(struct step *step)
 {
-    struct lease *lease = lease_find(step->worker, step->input->id, step->input->epoch);
+    struct lease *lease =
+        lease_find(step->worker, &step->input->id, step->input->epoch);
 
     return lease != NULL && lease->is_linked && lease->broker == step->input->broker - 1
                ? lease
@@ -75,7 +76,7 @@ void on_assign(struct step *step)
 
     if (seat == NULL || seat->state != SEAT_OPEN ||
         (seat->outstanding == 0 && !is_leaving) ||
-        lease_find(worker, step->input->id, step->input->epoch) != NULL) {
+        lease_find(worker, &step->input->id, step->input->epoch) != NULL) {
         effect_violation(step);
         return;
     }
@@ -174,7 +175,8 @@ static void give_back(struct step *step)
 
 void on_declared(struct step *step)
 {
-    struct lease *lease = lease_find(step->worker, step->input->id, step->input->epoch);
+    struct lease *lease =
+        lease_find(step->worker, &step->input->id, step->input->epoch);
 
     bool is_kept = step->input->u.verdict.result != 0;
 
@@ -206,7 +208,8 @@ void on_declared(struct step *step)
 
 void on_cancel(struct step *step)
 {
-    struct lease *lease = lease_find(step->worker, step->input->id, step->input->epoch);
+    struct lease *lease =
+        lease_find(step->worker, &step->input->id, step->input->epoch);
 
     if (lease != NULL && lease->broker == step->input->broker - 1) {
         lease_drop(step, lease, step->input->reason);

@@ -14,7 +14,6 @@
 
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
-#include "lib/base/map.h"
 #include "lib/base/pool.h"
 
 #define WORKER_QUEUES_MAX       16
@@ -37,15 +36,13 @@ enum lease_state {
     LEASE_STATES
 };
 
-struct lease_name {
-    hf_id id;
-    uint8_t epoch[8];
-};
-
 struct lease {
     struct hf_list node;
     struct hf_heap_node hold; /* in `holds` while its broker is away */
-    struct lease_name name;   /* key of `leases` */
+    struct lease *chain;      /* table.c */
+    hf_id id;
+    uint64_t epoch;
+    uint32_t slot; /* its place in the pool */
     uint8_t receipt[WORKER_RECEIPT_BYTES];
     enum lease_state state;
     hf_reason fail_reason;
@@ -102,7 +99,8 @@ struct broker {
 struct worker {
     struct worker_config config;
     struct hf_pool pool;
-    struct hf_map leases;
+    struct lease **buckets; /* table.c */
+    uint32_t buckets_mask;
     struct hf_heap holds;
     struct queue queues[WORKER_QUEUES_MAX];
     uint32_t queues_count;
@@ -128,9 +126,13 @@ struct worker_effect *effect_add(struct step *step, enum worker_effect_type type
                                  const struct lease *lease);
 void effect_violation(struct step *step);
 
+/* table.c */
+HF_MUST_USE hf_err table_init(struct worker *worker, uint32_t leases_max);
+void table_put(struct worker *worker, struct lease *lease);
+void table_remove(struct worker *worker, struct lease *lease);
+struct lease *lease_find(struct worker *worker, const hf_id *id, uint64_t epoch);
+
 /* lease.c */
-struct lease *lease_find(struct worker *worker, hf_id id, uint64_t epoch);
-uint64_t lease_epoch(const struct lease *lease);
 struct seat *lease_seat(struct worker *worker, const struct lease *lease);
 /* NULL when no slot is free. It starts RUNNING in `held`. */
 struct lease *lease_new(struct worker *worker, const struct worker_input *assign);

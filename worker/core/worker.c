@@ -17,12 +17,12 @@ struct worker_effect *effect_add(struct step *step, enum worker_effect_type type
 
     *effect = (struct worker_effect){.type = type};
     if (lease != NULL) {
-        effect->slot = hf_pool_index(&step->worker->pool, lease);
+        effect->slot = lease->slot;
         effect->broker = lease->broker + 1;
         effect->handle = lease->queue + 1;
         effect->queue = lease->queue;
-        effect->id = lease->name.id;
-        effect->epoch = lease_epoch(lease);
+        effect->id = lease->id;
+        effect->epoch = lease->epoch;
     }
     return effect;
 }
@@ -33,13 +33,6 @@ void effect_violation(struct step *step)
 
     effect->broker = step->input->broker;
     effect->reason = HF_REASON_PROTOCOL;
-}
-
-static hf_slice lease_key(const void *element)
-{
-    const struct lease *lease = element;
-
-    return hf_slice_of(&lease->name, sizeof lease->name);
 }
 
 static struct worker_config config_of(const struct worker_config *wanted)
@@ -85,7 +78,7 @@ struct worker *worker_new(const struct worker_config *config)
     uint32_t leases_max = worker->config.leases_max;
 
     if (hf_pool_init(&worker->pool, sizeof(struct lease), leases_max) != HF_OK ||
-        hf_map_init(&worker->leases, leases_max, 0, lease_key) != HF_OK ||
+        table_init(worker, leases_max) != HF_OK ||
         hf_heap_init(&worker->holds, leases_max) != HF_OK) {
         worker_free(worker);
         return NULL;
@@ -99,7 +92,7 @@ void worker_free(struct worker *worker)
         return;
     }
     hf_heap_fini(&worker->holds);
-    hf_map_fini(&worker->leases);
+    free(worker->buckets);
     hf_pool_fini(&worker->pool);
     free(worker);
 }
@@ -158,35 +151,6 @@ static void give_up_held(struct step *step)
     }
 }
 
-static bool is_from_broker(enum worker_input_type type)
-{
-    switch (type) {
-    case WORKER_IN_LINK_UP:
-    case WORKER_IN_LINK_DOWN:
-    case WORKER_IN_OPENED:
-    case WORKER_IN_CLOSED:
-    case WORKER_IN_ASSIGN:
-    case WORKER_IN_BODY:
-    case WORKER_IN_WINDOW:
-    case WORKER_IN_RESPOND_ACK:
-    case WORKER_IN_DECLARED:
-    case WORKER_IN_CANCEL:
-        return true;
-    case WORKER_IN_QUEUE:
-    case WORKER_IN_READY:
-    case WORKER_IN_TOOK:
-    case WORKER_IN_RESPOND:
-    case WORKER_IN_RESPOND_BODY:
-    case WORKER_IN_ABORT:
-    case WORKER_IN_FAIL:
-    case WORKER_IN_RELEASE:
-    case WORKER_IN_DRAIN:
-    case WORKER_IN_TICK:
-        return false;
-    }
-    return false;
-}
-
 static void on_link_down(struct step *step)
 {
     session_down(step, step->input->broker - 1);
@@ -198,27 +162,30 @@ static void on_tick(struct step *step)
     give_up_held(step);
 }
 
-static void (*const input_handlers[])(struct step *step) = {
-    [WORKER_IN_QUEUE] = on_queue,
-    [WORKER_IN_LINK_UP] = on_link_up,
-    [WORKER_IN_LINK_DOWN] = on_link_down,
-    [WORKER_IN_OPENED] = on_opened,
-    [WORKER_IN_CLOSED] = on_closed,
-    [WORKER_IN_READY] = on_ready,
-    [WORKER_IN_ASSIGN] = on_assign,
-    [WORKER_IN_BODY] = on_body,
-    [WORKER_IN_TOOK] = on_took,
-    [WORKER_IN_RESPOND] = on_respond,
-    [WORKER_IN_RESPOND_BODY] = on_respond_body,
-    [WORKER_IN_ABORT] = on_abort,
-    [WORKER_IN_FAIL] = on_fail,
-    [WORKER_IN_RELEASE] = on_release,
-    [WORKER_IN_WINDOW] = on_window,
-    [WORKER_IN_RESPOND_ACK] = on_respond_ack,
-    [WORKER_IN_DECLARED] = on_declared,
-    [WORKER_IN_CANCEL] = on_cancel,
-    [WORKER_IN_DRAIN] = drain_begin,
-    [WORKER_IN_TICK] = on_tick,
+static const struct {
+    void (*fn)(struct step *step);
+    bool is_from_broker;
+} input_rows[] = {
+    [WORKER_IN_QUEUE] = {on_queue, false},
+    [WORKER_IN_LINK_UP] = {on_link_up, true},
+    [WORKER_IN_LINK_DOWN] = {on_link_down, true},
+    [WORKER_IN_OPENED] = {on_opened, true},
+    [WORKER_IN_CLOSED] = {on_closed, true},
+    [WORKER_IN_READY] = {on_ready, false},
+    [WORKER_IN_ASSIGN] = {on_assign, true},
+    [WORKER_IN_BODY] = {on_body, true},
+    [WORKER_IN_TOOK] = {on_took, false},
+    [WORKER_IN_RESPOND] = {on_respond, false},
+    [WORKER_IN_RESPOND_BODY] = {on_respond_body, false},
+    [WORKER_IN_ABORT] = {on_abort, false},
+    [WORKER_IN_FAIL] = {on_fail, false},
+    [WORKER_IN_RELEASE] = {on_release, false},
+    [WORKER_IN_WINDOW] = {on_window, true},
+    [WORKER_IN_RESPOND_ACK] = {on_respond_ack, true},
+    [WORKER_IN_DECLARED] = {on_declared, true},
+    [WORKER_IN_CANCEL] = {on_cancel, true},
+    [WORKER_IN_DRAIN] = {drain_begin, false},
+    [WORKER_IN_TICK] = {on_tick, false},
 };
 
 void worker_step(struct worker *worker, const struct worker_input *input,
@@ -228,15 +195,17 @@ void worker_step(struct worker *worker, const struct worker_input *input,
 
     hf_check(input->type <= WORKER_IN_TICK);
     effects->count = 0;
-    if (is_from_broker(input->type)) {
+    if (input_rows[input->type].is_from_broker) {
         hf_check(input->broker >= 1 && input->broker <= worker->config.brokers_max);
         if (input->type != WORKER_IN_LINK_UP &&
             !worker->brokers[input->broker - 1].is_up) {
             return; /* a record that was on its way when the link was given up */
         }
     }
-    input_handlers[input->type](&step);
-    drain_advance(&step);
+    input_rows[input->type].fn(&step);
+    if (worker->is_draining || worker->is_broker_draining) {
+        drain_advance(&step);
+    }
 }
 
 hf_time worker_next_deadline(const struct worker *worker)
@@ -302,6 +271,19 @@ static void check_list(const struct hf_list *list, bool is_linked, struct tally 
     }
 }
 
+static uint32_t table_count(const struct worker *worker)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i <= worker->buckets_mask; i++) {
+        for (const struct lease *l = worker->buckets[i]; l != NULL; l = l->chain) {
+            hf_check(l->slot == hf_pool_index(&worker->pool, l));
+            count++;
+        }
+    }
+    return count;
+}
+
 void worker_check(const struct worker *worker)
 {
     uint32_t leases = 0;
@@ -324,6 +306,6 @@ void worker_check(const struct worker *worker)
         }
         leases += tally.leases;
     }
-    hf_check(leases == worker->pool.count && leases == worker->leases.count);
+    hf_check(leases == worker->pool.count && leases == table_count(worker));
     hf_check(outstanding == worker->outstanding);
 }

@@ -64,11 +64,6 @@ static void log_execution(const struct echo *echo, const struct hf_request *requ
     struct hf_view path = hf_request_path(request);
     struct hf_view query = hf_request_query(request);
     char line[ECHO_LOG_LINE];
-
-    if (echo->log_fd < 0) {
-        return;
-    }
-
     int bytes = snprintf(line, sizeof line, "%.*s%s%.*s %s %u\n", (int)path.bytes,
                          path.data, query.data == NULL ? "" : "?", (int)query.bytes,
                          query.data == NULL ? "" : query.data, hf_request_id(request),
@@ -212,8 +207,12 @@ static void echo_handle(void *ctx, struct hf_request *request)
     const struct echo *echo = ctx;
     uint64_t number;
 
-    log_execution(echo, request);
-    if (path_number(request, "/delay/", ECHO_DELAY_MAX, &number)) {
+    if (echo->log_fd >= 0) {
+        log_execution(echo, request);
+    }
+    if (hf_request_path(request).bytes <= 1) {
+        answer(request, 200);
+    } else if (path_number(request, "/delay/", ECHO_DELAY_MAX, &number)) {
         (void)hf_call_later(request, (int64_t)number, answer_later);
     } else if (path_number(request, "/status/", 599, &number) && number >= 200) {
         answer(request, (int)number);
