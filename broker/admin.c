@@ -60,6 +60,30 @@ static const struct {
 #undef X
 };
 
+/* What the core counts, as samples without labels. */
+static hf_err render_counts(struct br *br, struct hf_buf *out)
+{
+    const struct broker_counts *counts = broker_counts(br->core);
+    const struct {
+        const char *name;
+        const char *help;
+        uint64_t value;
+    } rows[] = {
+#define X(member, metric, text) {"holdfast_broker_" metric, text, counts->member},
+        BROKER_COUNTS_TABLE(X)
+#undef X
+    };
+    hf_err err = HF_OK;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && err == HF_OK; i++) {
+        err = hf_stat_render_head(out, rows[i].name, rows[i].help, HF_STAT_COUNTER);
+        if (err == HF_OK) {
+            err = hf_stat_render_sample(out, rows[i].name, "", (int64_t)rows[i].value);
+        }
+    }
+    return err;
+}
+
 static hf_err render_label(hf_slice name, struct hf_buf *out)
 {
     hf_buf_clear(out);
@@ -134,6 +158,9 @@ static void metrics(void *context, const struct hf_admin_request *request,
         err = hf_link_stats_render(&response->body);
     }
     br_lock(br);
+    if (err == HF_OK) {
+        err = render_counts(br, &response->body);
+    }
     if (err == HF_OK) {
         err = render_queues(br, &response->body);
     }

@@ -51,10 +51,12 @@ static enum hf_token_error judge(struct br *br, const struct hf_chain *chain)
     return error;
 }
 
-static bool is_named_in(hf_jti jti, const struct hf_chain *chain)
+/* Whoever attenuates a chain chooses the jti of the new link, but not its holder. */
+static bool is_named_in(const struct hf_claims *link, const struct hf_chain *chain)
 {
     for (size_t i = 0; i < chain->links_count; i++) {
-        if (memcmp(jti.bytes, chain->links[i].jti.bytes, sizeof jti.bytes) == 0) {
+        if (memcmp(link->jti.bytes, chain->links[i].jti.bytes, HF_JTI_BYTES) == 0 &&
+            hf_key_equal(link->holder, chain->links[i].holder)) {
             return true;
         }
     }
@@ -72,7 +74,7 @@ static bool has_all_conns(const struct br *br, const struct hf_chain *chain)
         for (uint32_t i = 1; claims->limits.conns > 0 && i < br->sessions_fresh; i++) {
             const struct br_session *s = &br->sessions[i];
 
-            count += s->is_up && is_named_in(claims->jti, s->chain) ? 1 : 0;
+            count += s->is_up && is_named_in(claims, s->chain) ? 1 : 0;
         }
         if (claims->limits.conns > 0 && count >= claims->limits.conns) {
             return true;
@@ -145,6 +147,42 @@ static uint32_t free_index(struct br *br)
                                                                : 0;
 }
 
+_Static_assert(BROKER_LIMITS_MAX == HF_CHAIN_LINKS_MAX, "one for each link");
+
+/* What the core has to keep to, for each link that limits anything. */
+static uint32_t limits_of(const struct hf_chain *chain, struct broker_limits *out)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < chain->links_count; i++) {
+        const struct hf_claims *link = &chain->links[i];
+        const struct hf_limits *limits = &link->limits;
+
+        if ((limits->inflight | limits->rate | limits->bytes) == 0) {
+            continue;
+        }
+        out[count] = (struct broker_limits){.inflight = limits->inflight,
+                                            .rate = limits->rate,
+                                            .burst = limits->burst,
+                                            .bytes = limits->bytes};
+        memcpy(out[count].token, link->jti.bytes, HF_JTI_BYTES);
+        memcpy(out[count].token + HF_JTI_BYTES, link->holder.bytes, HF_KEY_BYTES);
+        count++;
+    }
+    return count;
+}
+
+static void step_limits(struct br *br, uint32_t session)
+{
+    struct broker_limits limits[BROKER_LIMITS_MAX];
+    struct broker_input input = {
+        .type = BROKER_IN_LIMITS, .now = hf_clock_now(), .session = session};
+
+    input.u.holder.limits = limits;
+    input.u.holder.limits_count = limits_of(br->sessions[session].chain, limits);
+    br_step(br, &input, NULL);
+}
+
 static void describe(struct br_session *s, struct hf_link *link,
                      const struct hf_link_peer *peer)
 {
@@ -163,6 +201,7 @@ static void on_up(void *context, struct hf_link *link, const struct hf_link_peer
     struct br *br = context;
     struct broker_input input = {.type = BROKER_IN_SESSION_UP, .now = hf_clock_now()};
     struct hf_chain *chain = malloc(sizeof *chain);
+    struct broker_limits limits[BROKER_LIMITS_MAX];
     uint32_t index = 0;
 
     br_lock(br);
@@ -187,6 +226,8 @@ static void on_up(void *context, struct hf_link *link, const struct hf_link_peer
     }
     input.session = index;
     input.u.holder.key = br->sessions[index].key;
+    input.u.holder.limits = limits;
+    input.u.holder.limits_count = limits_of(chain, limits);
     br_step(br, &input, NULL);
     br_unlock(br);
     hf_stat_add(&br_stats.sessions_opened, 1);
@@ -349,6 +390,7 @@ void br_reauth(struct br *br, uint32_t session, const struct hf_record *record)
         chain = old;
         result.is_accepted = true;
         withdraw_handles(br, session);
+        step_limits(br, session);
     }
     result.expires_ms = s->chain == NULL ? 0 : s->chain->expires_s * 1000;
     br_send_control(

@@ -1,5 +1,6 @@
 #include "broker/core/broker.h"
 
+#include "broker/core/allowance.h"
 #include "broker/core/batch.h"
 #include "broker/core/inputs.h"
 #include "broker/core/match.h"
@@ -25,10 +26,12 @@ static void broker_check_config(const struct broker_config *config)
 }
 
 /* Lost sessions keep their objects until they are settled: twice as many as may be up.
+ * Each can use BROKER_LIMITS_MAX allowances; one that is renewed has both for a moment.
  */
 static bool broker_init_tables(struct broker *b, const struct broker_config *c)
 {
     uint32_t sessions_max = 2 * c->sessions_max;
+    uint32_t allowances_max = BROKER_LIMITS_MAX * (sessions_max + 1);
 
     b->sessions_by_number = calloc(c->sessions_max + 1u, sizeof(uint16_t));
     return b->sessions_by_number != NULL && wheel_init(&b->wheel) &&
@@ -39,6 +42,8 @@ static bool broker_init_tables(struct broker *b, const struct broker_config *c)
            hf_pool_init(&b->principals, sizeof(struct principal), c->principals_max) ==
                HF_OK &&
            hf_pool_init(&b->queues, sizeof(struct queue), c->queues_max) == HF_OK &&
+           hf_pool_init(&b->allowances, sizeof(struct allowance), allowances_max) ==
+               HF_OK &&
            hf_map_init(&b->requests_by_id, c->requests_max, c->seed, request_key) ==
                HF_OK &&
            hf_map_init(&b->handles_by_key, c->handles_max, c->seed, handle_key) ==
@@ -47,6 +52,8 @@ static bool broker_init_tables(struct broker *b, const struct broker_config *c)
                        principal_key) == HF_OK &&
            hf_map_init(&b->queues_by_name, c->queues_max, c->seed, queue_key) ==
                HF_OK &&
+           hf_map_init(&b->allowances_by_token, allowances_max, c->seed,
+                       allowance_key) == HF_OK &&
            hf_heap_init(&b->expiries, sessions_max) == HF_OK &&
            hf_heap_init(&b->lazy_queues, c->queues_max) == HF_OK;
 }
@@ -66,6 +73,8 @@ struct broker *broker_new(const struct broker_config *config)
     hf_list_init(&b->dying);
     hf_list_init(&b->dead);
     hf_list_init(&b->removed);
+    hf_list_init(&b->eased);
+    hf_list_init(&b->idle_allowances);
     request_list_init(&b->due, LINK_BATCH);
     request_list_init(&b->drops, LINK_BATCH);
     return b;
@@ -78,10 +87,12 @@ void broker_free(struct broker *b)
     }
     hf_heap_fini(&b->lazy_queues);
     hf_heap_fini(&b->expiries);
+    hf_map_fini(&b->allowances_by_token);
     hf_map_fini(&b->queues_by_name);
     hf_map_fini(&b->principals_by_key);
     hf_map_fini(&b->handles_by_key);
     hf_map_fini(&b->requests_by_id);
+    hf_pool_fini(&b->allowances);
     hf_pool_fini(&b->queues);
     hf_pool_fini(&b->principals);
     hf_pool_fini(&b->handles);
@@ -124,6 +135,12 @@ static void on_renew(struct broker *b, struct session *s, const struct broker_in
     hf_check(s->renewed.us == b->now.us);
 }
 
+static void on_limits(struct broker *b, struct session *s,
+                      const struct broker_input *in)
+{
+    allowance_join(b, s, in->u.holder.limits, in->u.holder.limits_count);
+}
+
 typedef void (*broker_handler)(struct broker *, const struct broker_input *);
 typedef void (*session_handler)(struct broker *, struct session *,
                                 const struct broker_input *);
@@ -145,6 +162,7 @@ static const broker_handler broker_handlers[] = {
 /* Inputs of a session that is up. */
 static const session_handler session_handlers[BROKER_IN_TICK + 1] = {
     [BROKER_IN_SESSION_DOWN] = broker_on_session_down,
+    [BROKER_IN_LIMITS] = on_limits,
     [BROKER_IN_RENEW] = on_renew,
     [BROKER_IN_OPEN] = broker_on_open,
     [BROKER_IN_CLOSE] = broker_on_close,
@@ -204,7 +222,12 @@ static bool broker_work(struct broker *b)
     bool is_done = batch_settle(b) && session_settle(b) && broker_settle_dead(b) &&
                    broker_run_timers(b);
 
-    return is_done && match_run(b) && queue_settle_removed(b);
+    if (!is_done) {
+        return false;
+    }
+    bool is_eased = allowance_settle(b);
+
+    return match_run(b) && is_eased && queue_settle_removed(b);
 }
 
 void broker_step(struct broker *b, const struct broker_input *input,

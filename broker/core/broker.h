@@ -13,6 +13,8 @@
 #ifndef HF_BROKER_CORE_BROKER_H
 #define HF_BROKER_CORE_BROKER_H
 
+#include "broker/core/counts.h"
+
 #include "lib/base/check.h"
 #include "lib/base/err.h"
 #include "lib/base/ids.h"
@@ -24,6 +26,7 @@
 #define BROKER_BODY_WINDOW       1048576u /* initial, per (id, epoch) and direction */
 #define BROKER_RESPONSE_KEPT_MAX 1048576u
 #define BROKER_INLINE_MAX        65536u
+#define BROKER_LIMITS_MAX        4 /* links of a chain */
 
 /* The body_bytes of a record written while its streamed body was still arriving (PUT,
  * then RECOVERED): it is put again when the body is whole, and dropped when it never
@@ -78,6 +81,17 @@ struct broker_queue_policy {
     uint32_t attempts_max; /* failed ones; default 5 */
 };
 
+/* What one link of a session's chain limits (`lim`, SECURITY.md 2.3); 0 = no limit. The
+ * token is known by its jti and its holder key: whoever attenuates a chain chooses the
+ * jti of the new link, but cannot choose another's key. */
+struct broker_limits {
+    uint8_t token[16 + HF_KEY_BYTES];
+    uint64_t inflight; /* requests leased at once */
+    uint64_t rate;     /* requests sent a second */
+    uint64_t burst;    /* of these at once; 0: as many as in a second */
+    uint64_t bytes;    /* of one request or response, head and body */
+};
+
 /* Rights of a handle; the shell has checked them against the token (SECURITY.md 2.8).
  */
 enum broker_right {
@@ -98,7 +112,8 @@ enum broker_submit_flag { /* PROTOCOL.md 3.3; equal to the wire's numbers */
 enum broker_input_type {
     BROKER_IN_SESSION_UP,
     BROKER_IN_SESSION_DOWN, /* link lost, goodbye, expired or revoked */
-    BROKER_IN_RENEW,        /* a heartbeat of a worker's session arrived */
+    BROKER_IN_LIMITS, /* the session's chain was renewed: its limits from now on */
+    BROKER_IN_RENEW,  /* a heartbeat of a worker's session arrived */
     BROKER_IN_OPEN,
     BROKER_IN_CLOSE,
     BROKER_IN_WITHDRAW, /* the session's authority no longer covers this handle: CLOSED
@@ -140,7 +155,9 @@ struct broker_input {
     uint64_t epoch;
     union {
         struct {
-            hf_key key; /* SESSION_UP, HOLDER_DEAD */
+            hf_key key;                         /* SESSION_UP, HOLDER_DEAD */
+            const struct broker_limits *limits; /* SESSION_UP, LIMITS; borrowed */
+            uint32_t limits_count;              /* 0..BROKER_LIMITS_MAX */
         } holder;
         struct {
             hf_slice queue; /* OPEN */
@@ -374,6 +391,8 @@ struct broker_handle_view {
 bool broker_handle_at(const struct broker *broker, uint32_t session, uint32_t index,
                       struct broker_handle_view *out);
 uint32_t broker_session_leases(const struct broker *broker, uint32_t session);
+/* How often each bound was reached. */
+const struct broker_counts *broker_counts(const struct broker *broker);
 /* Ids queued in `queue` after `after` (by seq order from *cursor; 0 = start), up to
  * `limit`; returns how many. */
 uint32_t broker_peek(const struct broker *broker, uint32_t queue, uint64_t *cursor,

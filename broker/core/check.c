@@ -179,6 +179,28 @@ static void check_queues(const struct broker *b, struct tally *tally)
     hf_check(lazy == tally->lazy);
 }
 
+static void check_allowances(const struct broker *b)
+{
+    size_t cursor = 0;
+    const struct allowance *a;
+
+    while ((a = hf_map_next(&b->allowances_by_token, &cursor)) != NULL) {
+        hf_check(hf_list_is_linked(&a->idle) == (a->references == 0));
+        hf_check(a->references > 0 || a->leases == 0);
+        hf_check(a->level <= a->burst * 1000000);
+        /* Whoever is parked is woken when a lease ends, or is about to be. */
+        hf_check(hf_list_is_empty(&a->parked) || hf_list_is_linked(&a->eased) ||
+                 (a->inflight != 0 && a->leases >= a->inflight));
+        HF_LIST_FOR(node, &a->parked)
+        {
+            const struct handle *h = HF_CONTAINER(node, struct handle, takers);
+
+            hf_check(h->credit > 0 && h->queue != 0);
+            hf_check(session_at(b, h->key.session)->allowances_count > 0);
+        }
+    }
+}
+
 static void check_sessions(const struct broker *b)
 {
     for (uint32_t number = 1; number <= b->config.sessions_max; number++) {
@@ -203,6 +225,7 @@ void broker_check(const struct broker *b)
     check_requests(b, &tally);
     check_queues(b, &tally);
     check_sessions(b);
+    check_allowances(b);
     hf_check(b->in_flight <=
              (uint64_t)b->config.in_flight_max + b->config.requests_max);
     hf_check(!b->is_batch_committed || b->is_batch_out);

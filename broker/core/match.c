@@ -1,5 +1,6 @@
 #include "broker/core/match.h"
 
+#include "broker/core/allowance.h"
 #include "broker/core/batch.h"
 #include "broker/core/lease.h"
 #include "broker/core/queue.h"
@@ -39,7 +40,12 @@ static void match_one(struct broker *b, struct queue *q)
     struct request *r = request_list_first(b, &q->ready);
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
 
-    if (r->owner_session != 0 && session_at(b, r->owner_session)->is_dying) {
+    const struct session *s = session_at(b, h->key.session);
+    struct allowance *spent = s->allowances_count != 0 ? allowance_spent(b, s) : NULL;
+
+    if (spent != NULL) {
+        allowance_park(b, spent, h);
+    } else if (r->owner_session != 0 && session_at(b, r->owner_session)->is_dying) {
         request_owner_lost(b, r);
     } else if (match_is_unclaimed(b, r)) {
         request_move(b, r, REQUEST_UNCLAIMED);
@@ -82,7 +88,11 @@ bool match_ride(struct broker *b, struct request *r)
         return false;
     }
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
+    const struct session *s = session_at(b, h->key.session);
 
+    if (s->allowances_count != 0 && allowance_spent(b, s) != NULL) {
+        return false;
+    }
     request_leave(b, r);
     lease_reserve(b, r, h);
     request_enter(b, r, REQUEST_DISPATCHING);

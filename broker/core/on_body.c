@@ -52,6 +52,13 @@ void broker_on_body(struct broker *b, struct session *s, const struct broker_inp
         session_violate(b, s, HF_REASON_PROTOCOL);
         return;
     }
+    if (r->head_bytes + r->stream_bytes + in->u.body.bytes > s->bytes_max) {
+        b->counts.bytes_refused++;
+        request_tell_owner(b, r, BROKER_OUT_REFUSED)->reason =
+            HF_REASON_ENTITY_TOO_LARGE;
+        request_end(b, r, HF_REASON_ENTITY_TOO_LARGE);
+        return;
+    }
     if (!body_fits(b, r, in->u.body.bytes)) {
         request_tell_owner(b, r, BROKER_OUT_REFUSED)->reason = HF_REASON_QUEUE_FULL;
         b->out->items[b->out->count - 1].result =

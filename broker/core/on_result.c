@@ -3,6 +3,7 @@
 #include "broker/core/inputs.h"
 #include "broker/core/lease.h"
 #include "broker/core/request.h"
+#include "broker/core/retry.h"
 #include "broker/core/session.h"
 
 static void result_refuse(struct broker *b, struct session *s,
@@ -54,6 +55,14 @@ static void result_forward(struct broker *b, struct request *r,
     }
 }
 
+/* Beyond the `bytes` of its worker's token: as a response that breaks HTTP. */
+static void result_is_too_big(struct broker *b, struct request *r)
+{
+    b->counts.bytes_refused++;
+    lease_cancel(b, r, HF_REASON_LIMIT);
+    retry_after_failure(b, r, HF_REASON_BAD_RESPONSE);
+}
+
 void broker_on_result(struct broker *b, struct session *s,
                       const struct broker_input *in)
 {
@@ -66,6 +75,11 @@ void broker_on_result(struct broker *b, struct session *s,
     }
     if (r->bits & (RESPONSE_IS_STARTED | RESPONSE_IS_WHOLE)) {
         session_violate(b, s, HF_REASON_PROTOCOL);
+        return;
+    }
+    if (in->u.result.bytes > s->bytes_max) {
+        result_refuse(b, s, in, BROKER_ACK_DENIED);
+        result_is_too_big(b, r);
         return;
     }
     r->bits |= RESPONSE_IS_STARTED;
@@ -118,6 +132,10 @@ void broker_on_result_body(struct broker *b, struct session *s,
         in->u.body.offset != r->stream_bytes || bytes > r->response_room ||
         (bytes == 0 && !in->u.body.is_last)) {
         session_violate(b, s, HF_REASON_PROTOCOL);
+        return;
+    }
+    if (r->stream_bytes + bytes > s->bytes_max) {
+        result_is_too_big(b, r);
         return;
     }
     r->stream_bytes += bytes;

@@ -1,4 +1,5 @@
 /* SESSION_UP, SESSION_DOWN, DRAINING. */
+#include "broker/core/allowance.h"
 #include "broker/core/inputs.h"
 #include "broker/core/principal.h"
 #include "broker/core/session.h"
@@ -6,12 +7,16 @@
 void broker_on_session_up(struct broker *b, const struct broker_input *in)
 {
     hf_check(session_find(b, in->session) == NULL);
-    if (session_new(b, in->session, in->u.holder.key) == NULL) {
+    struct session *s = session_new(b, in->session, in->u.holder.key);
+
+    if (s == NULL) {
         struct broker_effect *effect = emit(b, BROKER_OUT_VIOLATION);
 
         effect->session = in->session;
         effect->reason = HF_REASON_LIMIT;
+        return;
     }
+    allowance_join(b, s, in->u.holder.limits, in->u.holder.limits_count);
 }
 
 void broker_on_session_down(struct broker *b, struct session *s,

@@ -1,4 +1,5 @@
 /* SUBMIT: a request arrives, or comes again. */
+#include "broker/core/allowance.h"
 #include "broker/core/batch.h"
 #include "broker/core/inputs.h"
 #include "broker/core/lease.h"
@@ -52,6 +53,8 @@ static void submit_refuse_queue(struct broker *b, struct session *s,
     q->refused++;
     if (refused->reason == HF_REASON_QUEUE_FULL) {
         refused->result = quota_retry_after_ms(b, q);
+    } else if (refused->reason == HF_REASON_RATE_LIMIT) {
+        refused->result = allowance_wait_ms(b, s);
     }
 }
 
@@ -124,11 +127,37 @@ static bool submit_may_run_already(const struct queue *q, const struct broker_in
            ((flags & BROKER_SUBMIT_ASSIGNED) && is_unrepeatable);
 }
 
+/* After a restart a frontend offers at once all that it holds, and has been charged for
+ * it before. */
+static bool submit_comes_back(const struct broker *b, const struct broker_input *in)
+{
+    return (in->u.submit.flags & BROKER_SUBMIT_REOFFER) != 0 &&
+           hf_time_before(b->now,
+                          hf_time_add_ms(b->recovered, b->config.broker_grace_ms));
+}
+
+static hf_reason submit_judge(struct broker *b, struct session *s,
+                              const struct queue *q, const struct broker_input *in)
+{
+    hf_reason reason = quota_admit(b, q, in);
+
+    if (reason != HF_REASON_NONE || s->allowances_count == 0 ||
+        submit_comes_back(b, in)) {
+        return reason;
+    }
+    if (allowance_wait_ms(b, s) != 0) {
+        b->counts.rate_refused++;
+        return HF_REASON_RATE_LIMIT;
+    }
+    allowance_charge(b, s);
+    return HF_REASON_NONE;
+}
+
 static void submit_unknown(struct broker *b, struct session *s, struct queue *q,
                            const struct broker_input *in)
 {
     bool is_awaited = submit_may_run_already(q, in);
-    hf_reason reason = is_awaited ? quota_await(q, in) : quota_admit(b, q, in);
+    hf_reason reason = is_awaited ? quota_await(q, in) : submit_judge(b, s, q, in);
     struct request *r = reason == HF_REASON_NONE ? submit_new(b, s, q, in) : NULL;
 
     if (r == NULL) {
@@ -155,6 +184,15 @@ static bool submit_is_too_big(const struct queue *q, const struct request *r,
     bool is_new = r == NULL || r->state == REQUEST_ORPHAN;
 
     return is_new && in->u.submit.body_bytes > q->policy.bytes_max;
+}
+
+/* What was taken before stays: the sender's token may have been renewed. */
+static bool submit_exceeds_token(const struct session *s, const struct request *r,
+                                 const struct broker_input *in)
+{
+    return r == NULL &&
+           (in->u.submit.body_bytes > s->bytes_max ||
+            in->u.submit.head_bytes > s->bytes_max - in->u.submit.body_bytes);
 }
 
 void broker_on_submit(struct broker *b, struct session *s,
@@ -184,7 +222,10 @@ void broker_on_submit(struct broker *b, struct session *s,
         lease_forget_orphan(b, r);
         r = NULL;
     }
-    if (is_open && submit_is_too_big(queue_at(b, h->queue), r, in)) {
+    if (submit_exceeds_token(s, r, in)) {
+        b->counts.bytes_refused++;
+        submit_refuse_queue(b, s, in, HF_REASON_ENTITY_TOO_LARGE);
+    } else if (is_open && submit_is_too_big(queue_at(b, h->queue), r, in)) {
         submit_refuse_queue(b, s, in, HF_REASON_QUEUE_FULL);
     } else if (r != NULL) {
         broker_on_reoffer(b, s, r, in);

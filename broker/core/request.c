@@ -1,5 +1,6 @@
 #include "broker/core/request.h"
 
+#include "broker/core/allowance.h"
 #include "broker/core/batch.h"
 #include "broker/core/lease.h"
 #include "broker/core/principal.h"
@@ -142,6 +143,20 @@ void request_free(struct broker *b, struct request *r)
     queue_check_removed(b, q);
 }
 
+static void request_count_flight(struct broker *b, const struct request *r,
+                                 int32_t leases)
+{
+    request_queue(b, r)->in_flight += (uint64_t)(int64_t)leases;
+    b->in_flight += (uint64_t)(int64_t)leases;
+    if (r->holder_session != 0) {
+        struct session *s = session_at(b, r->holder_session);
+
+        if (s->allowances_count != 0) {
+            allowance_count_lease(b, s, leases);
+        }
+    }
+}
+
 /* The list that holds requests of its state, or NULL. */
 static struct request_list *request_place(struct broker *b, const struct request *r)
 {
@@ -189,8 +204,7 @@ void request_leave(struct broker *b, struct request *r)
         request_queue(b, r)->awaited_bytes -= request_awaited_bytes(r);
     }
     if (row->is_flight) {
-        request_queue(b, r)->in_flight--;
-        b->in_flight--;
+        request_count_flight(b, r, -1);
     }
 }
 
@@ -213,8 +227,7 @@ static void request_enter_at(struct broker *b, struct request *r,
         request_queue(b, r)->awaited_bytes += request_awaited_bytes(r);
     }
     if (request_states[state].is_flight) {
-        request_queue(b, r)->in_flight++;
-        b->in_flight++;
+        request_count_flight(b, r, 1);
     }
     if (state == REQUEST_READY) {
         queue_wake(b, request_queue(b, r));

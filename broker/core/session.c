@@ -1,5 +1,6 @@
 #include "broker/core/session.h"
 
+#include "broker/core/allowance.h"
 #include "broker/core/lease.h"
 #include "broker/core/principal.h"
 #include "broker/core/queue.h"
@@ -28,6 +29,7 @@ struct session *session_new(struct broker *b, uint32_t number, hf_key key)
     s->number = number;
     s->principal = principal;
     s->renewed = b->now;
+    s->bytes_max = UINT64_MAX;
     hf_list_init(&s->handles);
     hf_list_init(&s->dying);
     request_list_init(&s->leases, LINK_PLACE);
@@ -108,6 +110,7 @@ bool session_settle(struct broker *b)
         work++;
         if (!session_settle_one(b, s)) {
             hf_list_remove(&s->dying);
+            allowance_leave(b, s);
             principal_let_go(b, s->principal);
             hf_pool_put(&b->sessions, s);
         }

@@ -105,6 +105,21 @@ struct principal {
     struct hf_list dead; /* in broker.dead: its leases end without grace */
 };
 
+/* See allowance.h. */
+struct allowance {
+    uint8_t token[16 + HF_KEY_BYTES];
+    uint32_t references; /* sessions */
+    uint32_t leases;     /* that these hold */
+    uint64_t inflight;   /* 0 = no limit, as rate */
+    uint64_t rate;
+    uint64_t burst;
+    uint64_t level;        /* what may be sent now, in millionths of a request */
+    hf_time filled;        /* as of when */
+    struct hf_list parked; /* handles that have credit and may not use it */
+    struct hf_list eased;  /* in broker.eased: some of them may */
+    struct hf_list idle;   /* in broker.idle_allowances */
+};
+
 struct session {
     uint32_t number; /* the shell's; 0 = free */
     uint16_t principal;
@@ -114,6 +129,9 @@ struct session {
     hf_time renewed;
     hf_time lost;
     uint32_t handles_count;
+    uint32_t allowances_count;
+    uint32_t allowances[BROKER_LIMITS_MAX];
+    uint64_t bytes_max; /* of one request or response */
     struct hf_list handles;
     struct hf_list peers; /* in principal.sessions */
     struct hf_list dying; /* in broker.dying */
@@ -133,7 +151,7 @@ struct handle {
     uint32_t credit;
     struct hf_list in_session;
     struct hf_list in_queue;
-    struct hf_list takers; /* in queue.takers while it has credit */
+    struct hf_list takers; /* in queue.takers while it has credit, or parked */
 };
 
 struct queue {
@@ -189,16 +207,21 @@ struct broker {
     struct hf_pool handles;
     struct hf_pool principals;
     struct hf_pool queues;
+    struct hf_pool allowances;
     struct hf_map requests_by_id;
     struct hf_map handles_by_key;
     struct hf_map principals_by_key;
     struct hf_map queues_by_name;
+    struct hf_map allowances_by_token;
     uint16_t *sessions_by_number;
     uint32_t queues_count; /* highest index in use so far */
     struct hf_list matchable;
     struct hf_list dying;
     struct hf_list dead;
     struct hf_list removed;
+    struct hf_list eased; /* allowances */
+    struct hf_list idle_allowances;
+    struct broker_counts counts;
     struct hf_heap expiries; /* sessions */
     struct wheel wheel;      /* requests */
     uint64_t in_flight;

@@ -125,6 +125,12 @@ uint32_t broker_session_leases(const struct broker *b, uint32_t session)
     return s == NULL ? 0 : s->leases.count;
 }
 
+const struct broker_counts *broker_counts(const struct broker *b)
+{
+    hf_check(b != NULL);
+    return &b->counts;
+}
+
 /* The requests with the lowest seq, in that order. */
 struct peek {
     uint64_t after;

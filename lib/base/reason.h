@@ -54,7 +54,9 @@
     X(EXPIRED, "expired", 0, "the session's token has expired")                        \
     X(PROTOCOL, "protocol", 0, "the peer broke the protocol")                          \
     X(LIMIT, "limit", 0, "the peer exceeded a limit")                                  \
-    X(INTERNAL, "Internal", 500, "an internal limit was reached")
+    X(INTERNAL, "Internal", 500, "an internal limit was reached")                      \
+    X(RATE_LIMIT, "RateLimit", 503,                                                    \
+      "the sender's limit of requests a second is reached")
 
 typedef enum hf_reason {
 #define X(name, word, status, text) HF_REASON_##name,

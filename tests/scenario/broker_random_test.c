@@ -125,6 +125,22 @@ static void step_queue(struct model *m)
                                   .u.revision.version = 1});
 }
 
+/* Two tokens that several sessions share. */
+static struct broker_input limited(struct model *m, struct broker_input in)
+{
+    static struct broker_limits limits[2];
+
+    for (uint32_t i = 0; i < 2; i++) {
+        limits[i] = (struct broker_limits){.token = {(uint8_t)(1 + draw(m, 3))},
+                                           .inflight = draw(m, 4),
+                                           .rate = draw(m, 2) * 1000,
+                                           .bytes = draw(m, 2) * 300000};
+    }
+    in.u.holder.limits = limits;
+    in.u.holder.limits_count = draw(m, 3);
+    return in;
+}
+
 static void step_session(struct model *m)
 {
     uint32_t session = 1 + draw(m, SESSIONS);
@@ -137,12 +153,14 @@ static void step_session(struct model *m)
              (struct broker_input){.type = BROKER_IN_SESSION_DOWN, .session = session});
     }
     if (m->is_up[session]) {
+        step(m, limited(m, (struct broker_input){.type = BROKER_IN_LIMITS,
+                                                 .session = session}));
         return;
     }
-    step(m,
-         (struct broker_input){.type = BROKER_IN_SESSION_UP,
-                               .session = session,
-                               .u.holder.key = bench_key((char)('A' + session % 5))});
+    struct broker_input up = {.type = BROKER_IN_SESSION_UP, .session = session};
+
+    up.u.holder.key = bench_key((char)('A' + session % 5));
+    step(m, limited(m, up));
     step(m, (struct broker_input){.type = BROKER_IN_OPEN,
                                   .session = session,
                                   .handle = 1,

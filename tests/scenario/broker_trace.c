@@ -253,6 +253,16 @@ void bench_up(struct bench *t, uint32_t session, char key)
                                         .u.holder.key = bench_key(key)});
 }
 
+void bench_up_limited(struct bench *t, uint32_t session, char key,
+                      const struct broker_limits *limits)
+{
+    bench_step(t, (struct broker_input){.type = BROKER_IN_SESSION_UP,
+                                        .session = session,
+                                        .u.holder = {.key = bench_key(key),
+                                                     .limits = limits,
+                                                     .limits_count = 1}});
+}
+
 void bench_down(struct bench *t, uint32_t session)
 {
     bench_step(

@@ -41,6 +41,9 @@ void bench_policy_step(struct bench *t, const struct broker_queue_policy *polici
                        unsigned count);
 
 void bench_up(struct bench *t, uint32_t session, char key);
+/* With a chain of which one link has limits. */
+void bench_up_limited(struct bench *t, uint32_t session, char key,
+                      const struct broker_limits *limits);
 void bench_down(struct bench *t, uint32_t session);
 void bench_open(struct bench *t, uint32_t session, uint32_t handle, uint32_t rights);
 void bench_credit(struct bench *t, uint32_t session, uint32_t requests);

@@ -1,0 +1,22 @@
+/* How often each bound of the core was reached: counters, read by the shell. */
+#ifndef HF_BROKER_CORE_COUNTS_H
+#define HF_BROKER_CORE_COUNTS_H
+
+#include <stdint.h>
+
+/* member, metric name below holdfast_broker_, help */
+#define BROKER_COUNTS_TABLE(X)                                                         \
+    X(inflight_waits, "token_inflight_waits_total",                                    \
+      "Times a worker got nothing because of its token's lim.inflight.")               \
+    X(rate_refused, "token_rate_refused_total",                                        \
+      "Requests refused because of their sender's lim.rate.")                          \
+    X(bytes_refused, "token_bytes_refused_total",                                      \
+      "Requests and responses refused because of their sender's lim.bytes.")
+
+struct broker_counts {
+#define X(member, metric, text) uint64_t member;
+    BROKER_COUNTS_TABLE(X)
+#undef X
+};
+
+#endif
