@@ -84,14 +84,24 @@ static void submit_policy(struct br *br, uint32_t session, hf_slice all)
     if (blob == NULL) {
         br_fail_stop("no memory for a policy");
     }
-    br_blob_unref(br->policy);
-    br->policy = blob;
+    br->is_policy_refused = false;
     input.session = session;
     input.u.revision.version = hf_get_be64(all.data);
     br_step(br, &input, NULL);
     (void)submit_parts(br, hf_slice_of(blob->data + 8, blob->bytes - 8));
     input.type = BROKER_IN_POLICY_END;
     br_step(br, &input, NULL);
+    if (br->is_policy_refused && session == 0) {
+        br_fail_stop("the stored policy has more queues than queues_max");
+    }
+    /* What waits to be written is still the one before. */
+    if (!br->is_policy_refused) {
+        struct br_blob *old = br->policy;
+
+        br->policy = blob;
+        blob = old;
+    }
+    br_blob_unref(blob);
 }
 
 static void take_policy(struct br *br, uint32_t session, hf_slice meta)

@@ -252,6 +252,15 @@ static void perform_policy_ack(struct br *br, const struct broker_effect *effect
     HF_INFO("policy in force", hf_log_int("version", (int64_t)effect->amount));
 }
 
+static void perform_policy_refused(struct br *br, const struct broker_effect *effect,
+                                   const struct broker_input *input)
+{
+    br->is_policy_refused = true;
+    HF_WARN("policy refused", hf_log_cstr("reason", hf_reason_word(effect->reason)),
+            hf_log_slice("queue", input->u.policy.name),
+            hf_log_int("queues_max", (int64_t)br->options.core.queues_max));
+}
+
 static void perform_cancel(struct br *br, const struct broker_effect *effect)
 {
     SEND(br, effect->session, CANCEL, cancel, .id = effect->id, .epoch = effect->epoch,
@@ -351,6 +360,9 @@ void br_perform(struct br *br, const struct broker_effect *effect,
         break;
     case BROKER_OUT_VIOLATION:
         perform_violation(br, effect);
+        break;
+    case BROKER_OUT_POLICY_REFUSED:
+        perform_policy_refused(br, effect, input);
         break;
     case BROKER_OUT_POLICY_ACK:
         perform_policy_ack(br, effect);

@@ -121,6 +121,7 @@ struct br {
     bool is_full;                /* as the core was told last */
     struct br_store_space space; /* as read last */
     uint64_t policy_version;
+    bool is_policy_refused; /* the one that is arriving */
     uint64_t held_bytes;
     struct br_blob *policy; /* as stored; replaced whole */
 

@@ -246,7 +246,9 @@ enum broker_effect_type {
     BROKER_OUT_DECLARED,    /* to the worker: session, id, epoch, is_kept in `result` */
     BROKER_OUT_WINDOW,      /* more body bytes for `session`: id, epoch, amount */
     BROKER_OUT_VIOLATION,   /* end `session`: reason */
-    BROKER_OUT_POLICY_ACK,  /* the policy is on disk and in force: amount = version */
+    BROKER_OUT_POLICY_REFUSED, /* this input's queue is one too many, or has no legal
+                                  name: nothing of the policy comes in force */
+    BROKER_OUT_POLICY_ACK, /* the policy is on disk and in force: amount = version */
     BROKER_OUT_OUTCOME /* a request ended: slot, id, queue, reason, for log and stat */
 };
 

@@ -6,6 +6,14 @@
 
 /* member, metric name below holdfast_broker_, help */
 #define BROKER_COUNTS_TABLE(X)                                                         \
+    X(handles_refused, "handles_refused_total",                                        \
+      "Queues not opened because of handles_max or the handles of one session.")       \
+    X(holders_refused, "holders_refused_total",                                        \
+      "Sessions refused because of principals_max.")                                   \
+    X(places_refused, "session_places_refused_total",                                  \
+      "Sessions refused because lost ones were not settled yet.")                      \
+    X(policies_refused, "policies_refused_total",                                      \
+      "Policies of more queues than queues_max, refused whole.")                       \
     X(inflight_waits, "token_inflight_waits_total",                                    \
       "Times a worker got nothing because of its token's lim.inflight.")               \
     X(rate_refused, "token_rate_refused_total",                                        \

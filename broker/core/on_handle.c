@@ -46,6 +46,7 @@ void broker_on_open(struct broker *b, struct session *s, const struct broker_inp
         h = handle_new(b, s, in->handle);
     }
     if (h == NULL) {
+        b->counts.handles_refused++;
         tell_opened(b, s, in, HF_REASON_LIMIT);
         return;
     }

@@ -48,7 +48,6 @@ void queue_set_policy(struct broker *b, struct queue *q,
 {
     q->policy = *policy;
     q->policy.name = hf_slice_of(q->name, q->name_bytes);
-    q->policy_round = b->policy_round;
     q->is_removed = false;
     hf_list_remove(&q->removed);
     queue_wake(b, q);
@@ -81,7 +80,11 @@ void queue_wake(struct broker *b, struct queue *q)
 
 void queue_check_removed(struct broker *b, struct queue *q)
 {
-    if (q->is_removed && q->requests == 0 && !hf_list_is_linked(&q->removed)) {
+    /* One that the arriving policy names may be about to come back. */
+    bool is_named = b->is_policy_arriving && q->policy_round == b->policy_round;
+
+    if (q->is_removed && q->requests == 0 && !is_named &&
+        !hf_list_is_linked(&q->removed)) {
         hf_list_push_back(&b->removed, &q->removed);
     }
 }

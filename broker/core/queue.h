@@ -6,7 +6,7 @@
 
 hf_slice queue_key(const void *element); /* for queues_by_name */
 struct queue *queue_find(const struct broker *b, hf_slice name);
-/* NULL at queues_max. The name is 1..255 bytes. */
+/* NULL at queues_max; without a policy. The name is 1..255 bytes. */
 struct queue *queue_new(struct broker *b, hf_slice name);
 void queue_set_policy(struct broker *b, struct queue *q,
                       const struct broker_queue_policy *policy);

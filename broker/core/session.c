@@ -23,6 +23,8 @@ struct session *session_new(struct broker *b, uint32_t number, hf_key key)
     struct session *s = principal == 0 ? NULL : hf_pool_get(&b->sessions);
 
     if (s == NULL) {
+        b->counts.holders_refused += principal == 0 ? 1 : 0;
+        b->counts.places_refused += principal == 0 ? 0 : 1;
         principal_let_go(b, principal);
         return NULL;
     }

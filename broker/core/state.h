@@ -159,6 +159,7 @@ struct queue {
     uint8_t name_bytes;                /* 0 = free */
     bool is_removed;                   /* refuses, and goes when it is empty */
     struct broker_queue_policy policy; /* policy.name points to `name` */
+    struct broker_queue_policy next;   /* of the policy that is arriving */
     uint64_t policy_round;
     struct request_list ready;
     struct request_list waiting; /* RECEIVING, COMMITTING, DELAYED, UNCLAIMED */
@@ -245,6 +246,7 @@ struct broker {
     uint64_t batch_index;
 
     uint64_t policy_round;
+    bool is_policy_arriving; /* between POLICY_BEGIN and POLICY_END */
     bool is_policy_refused;
     struct policy_change policy;
     struct policy_change policy_taken;

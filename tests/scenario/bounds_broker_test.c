@@ -97,6 +97,7 @@ static void session_is_refused_while_all_places_are_taken_by_lost_ones(void **st
     bench_up(t, 2, 'W');
     assert_int_equal(t->effects.items[0].type, BROKER_OUT_VIOLATION);
     assert_int_equal(t->effects.items[0].reason, HF_REASON_LIMIT);
+    assert_int_equal(broker_counts(t->broker)->places_refused, 1);
     bench_forget(t);
     while (broker_next_deadline(t->broker).us <= t->now.us) {
         bench_tick(t, 0);
@@ -119,6 +120,7 @@ static void handles_of_all_sessions_are_limited(void **state)
 
     bench_open(t, 2, 2, WORKER_RIGHTS);
     bench_expect(t, "opened s2 h2 limit\n");
+    assert_int_equal(broker_counts(t->broker)->handles_refused, 1);
 
     bench_step(
         t, (struct broker_input){.type = BROKER_IN_CLOSE, .session = 1, .handle = 2});
@@ -178,6 +180,7 @@ static void holder_keys_are_limited_and_forgotten_when_nothing_is_theirs(void **
 
     bench_up(t, 3, 'C');
     bench_expect(t, "violation s3 limit\n");
+    assert_int_equal(broker_counts(t->broker)->holders_refused, 1);
     bench_up(t, 4, 'A');
     bench_expect(t, "");
 
@@ -186,30 +189,99 @@ static void holder_keys_are_limited_and_forgotten_when_nothing_is_theirs(void **
     bench_expect(t, "");
 }
 
-static void policy_of_too_many_queues_is_refused(void **state)
+/* From session 1, with a first queue of this length. */
+static void step_policy(const char *const *names, size_t count, uint32_t length_max)
+{
+    bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_BEGIN});
+    for (size_t i = 0; i < count; i++) {
+        struct broker_queue_policy policy = bench_policy(BROKER_LAZY);
+
+        policy.name = hf_slice_of_cstr(names[i]);
+        policy.length_max = length_max;
+        bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_QUEUE,
+                                            .u.policy = policy});
+    }
+    bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_END,
+                                        .session = 1,
+                                        .u.revision.version = count});
+}
+
+/* One queue too many: those before it are not made, those that are missing stay, and
+ * what both name keeps its old limits. */
+static void policy_of_too_many_queues_is_refused_whole(void **state)
 {
     (void)state;
-    static const char *const names[] = {"q", "r", "s", "u", "v"};
-    struct broker_queue_policy policies[5];
+    static const char *const names[] = {"q", "r", "s", "u", "v", "w"};
 
     bench_init(t, BROKER_LAZY, NULL);
     bench_up(t, 1, 'C');
-    for (size_t i = 0; i < 5; i++) {
-        policies[i] = bench_policy(BROKER_LAZY);
-        policies[i].name = hf_slice_of_cstr(names[i]);
+    step_policy(names, 4, 50);
+    bench_expect(t, "");
+    step_policy(names, 2, 50);
+    bench_run(t, 0);
+    bench_expect(t, "");
+    assert_int_equal(broker_queue_find(t->broker, HF_SLICE("u")), 0);
+
+    static const char *const other[] = {"q", "s", "u", "v", "w"};
+
+    step_policy(other, 5, 10);
+    bench_expect(t, "policy-refused limit\nviolation s1 limit\n");
+    assert_int_equal(broker_counts(t->broker)->policies_refused, 1);
+    bench_run(t, 0);
+
+    for (size_t i = 2; i < 6; i++) {
+        assert_int_equal(broker_queue_find(t->broker, hf_slice_of_cstr(names[i])), 0);
     }
-    for (unsigned count = 4; count <= 5; count++) {
-        bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_BEGIN});
-        for (size_t i = 0; i < count; i++) {
-            bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_QUEUE,
-                                                .u.policy = policies[i]});
-        }
-        bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_END,
-                                            .session = 1,
-                                            .u.revision.version = count});
-        bench_expect(t, count == 4 ? "" : "violation s1 limit\n");
-    }
-    assert_int_equal(broker_queue_find(t->broker, HF_SLICE("v")), 0);
+    assert_int_not_equal(broker_queue_find(t->broker, HF_SLICE("r")), 0);
+    bench_pair(t, 0);
+    submit_all(1, 11);
+    assert_int_equal(bench_queue(t).depth, 11); /* its length is still 50 */
+    bench_up(t, 3, 'C');
+    bench_expect(t, "");
+}
+
+static void policy_with_a_nameless_queue_is_refused_whole(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"r", ""};
+
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_up(t, 1, 'C');
+
+    step_policy(names, 2, 50);
+
+    bench_expect(t, "policy-refused protocol\nviolation s1 limit\n");
+    assert_int_equal(broker_queue_find(t->broker, HF_SLICE("r")), 0);
+    assert_int_not_equal(broker_queue_find(t->broker, HF_SLICE("q")), 0);
+}
+
+/* A queue on its way out that the next policy names again. */
+static void removed_queue_comes_back_with_its_requests(void **state)
+{
+    (void)state;
+    static const char *const other[] = {"r"};
+    static const char *const both[] = {"r", "q", "s"};
+
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_up(t, 3, 'C');
+    bench_pair(t, 0);
+    submit_all(1, 1);
+    step_policy(other, 1, 50);
+    bench_forget(t);
+
+    bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_BEGIN});
+    struct broker_queue_policy policy = bench_policy(BROKER_LAZY);
+
+    bench_step(
+        t, (struct broker_input){.type = BROKER_IN_POLICY_QUEUE, .u.policy = policy});
+    bench_about(t, BROKER_IN_CANCEL, 1, 1, 0); /* it is empty now */
+    bench_step(t, (struct broker_input){.type = BROKER_IN_POLICY_END});
+    bench_forget(t);
+    submit_all(2, 1);
+    assert_int_equal(bench_queue(t).depth, 1);
+    step_policy(both, 3, 50);
+    bench_expect(t, "");
+    assert_int_equal(bench_queue(t).depth, 1);
 }
 
 static void requests_wait_while_in_flight_is_at_its_limit(void **state)
@@ -409,7 +481,10 @@ int main(void)
                                   teardown),
         cmocka_unit_test_teardown(
             holder_keys_are_limited_and_forgotten_when_nothing_is_theirs, teardown),
-        cmocka_unit_test_teardown(policy_of_too_many_queues_is_refused, teardown),
+        cmocka_unit_test_teardown(policy_of_too_many_queues_is_refused_whole, teardown),
+        cmocka_unit_test_teardown(policy_with_a_nameless_queue_is_refused_whole,
+                                  teardown),
+        cmocka_unit_test_teardown(removed_queue_comes_back_with_its_requests, teardown),
         cmocka_unit_test_teardown(requests_wait_while_in_flight_is_at_its_limit,
                                   teardown),
         cmocka_unit_test_teardown(bytes_of_a_queue_are_limited_and_come_back, teardown),

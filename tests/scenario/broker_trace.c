@@ -33,6 +33,7 @@ static const char *const effect_names[] = {
     [BROKER_OUT_DECLARED] = "declared",
     [BROKER_OUT_WINDOW] = "window",
     [BROKER_OUT_VIOLATION] = "violation",
+    [BROKER_OUT_POLICY_REFUSED] = "policy-refused",
     [BROKER_OUT_POLICY_ACK] = "policy-ack",
     [BROKER_OUT_OUTCOME] = "outcome",
 };
@@ -79,7 +80,8 @@ static void add_effect(struct bench *t, const struct broker_effect *e)
     if (e->type == BROKER_OUT_OPENED || e->type == BROKER_OUT_CLOSED) {
         add(t, " h%u", e->handle);
         add_reason(t, e);
-    } else if (e->type != BROKER_OUT_VIOLATION && e->type != BROKER_OUT_POLICY_ACK) {
+    } else if (e->type != BROKER_OUT_VIOLATION && e->type != BROKER_OUT_POLICY_ACK &&
+               e->type != BROKER_OUT_POLICY_REFUSED) {
         add(t, " r%u", number_of(e->id));
     }
     switch (e->type) {
@@ -104,6 +106,7 @@ static void add_effect(struct bench *t, const struct broker_effect *e)
         break;
     case BROKER_OUT_ABORT:
     case BROKER_OUT_VIOLATION:
+    case BROKER_OUT_POLICY_REFUSED:
     case BROKER_OUT_OUTCOME:
         add_reason(t, e);
         break;
