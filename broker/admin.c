@@ -157,6 +157,9 @@ static void metrics(void *context, const struct hf_admin_request *request,
     if (err == HF_OK) {
         err = hf_link_stats_render(&response->body);
     }
+    if (err == HF_OK) {
+        err = hf_admin_stats_render(&response->body);
+    }
     br_lock(br);
     if (err == HF_OK) {
         err = render_counts(br, &response->body);

@@ -106,6 +106,9 @@ static void on_metrics(void *ctx, const struct hf_admin_request *request,
     if (err == HF_OK) {
         err = hf_link_stats_render(&response->body);
     }
+    if (err == HF_OK) {
+        err = hf_admin_stats_render(&response->body);
+    }
     response->status = err == HF_OK ? 200 : 500;
 }
 

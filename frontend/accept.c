@@ -41,6 +41,7 @@ void fe_accept_balance(struct fe_shell *shell)
         return;
     }
     shell->is_paused = is_full;
+    fe_count(&shell->stats, FE_STAT_accept_pauses_total, is_full ? 1 : 0);
     for (size_t i = 0; i < shell->listeners_count; i++) {
         if (is_full) {
             hf_listener_pause(shell->listeners[i]);

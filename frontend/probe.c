@@ -44,7 +44,8 @@ static void metrics(void *ctx, const struct hf_admin_request *request,
     (void)request;
     response->content_type = "text/plain; version=0.0.4; charset=utf-8";
     if (fe_stats_render(&shell->stats, &response->body) != HF_OK ||
-        hf_link_stats_render(&response->body) != HF_OK) {
+        hf_link_stats_render(&response->body) != HF_OK ||
+        hf_admin_stats_render(&response->body) != HF_OK) {
         response->status = 500;
     }
 }

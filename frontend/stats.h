@@ -10,6 +10,7 @@
 #define FE_STAT_TABLE(X)                                                               \
     X(connections, GAUGE, "Client connections that are open.")                         \
     X(connections_total, COUNTER, "Client connections accepted.")                      \
+    X(accept_pauses_total, COUNTER, "Times accepting paused at connections_max.")      \
     X(requests_total, COUNTER, "Requests with a complete header.")                     \
     X(held, GAUGE, "Requests held: accepted and not yet answered.")                    \
     X(responses_total, COUNTER, "Responses of workers passed on to clients.")          \

@@ -3,6 +3,7 @@
 #include "lib/io/admin.h"
 
 #include "lib/base/list.h"
+#include "lib/base/stat.h"
 #include "lib/http/parser.h"
 #include "lib/http/write.h"
 #include "lib/io/clock.h"
@@ -19,6 +20,10 @@
 #define REQUEST_US         10000000
 #define IDLE_US            60000000
 #define SWEEP_MS           1000
+
+static struct hf_stat refused = {
+    "holdfast_admin_connections_refused_total",
+    "Connections beyond what an admin address has at once.", HF_STAT_COUNTER, 0};
 
 struct hf_admin {
     struct hf_loop *loop;
@@ -280,6 +285,7 @@ static void on_accept(void *ctx, struct hf_conn *conn)
 
     if (c == NULL || admin->conns_count == CONNS_MAX ||
         hf_http_parser_new(limits, &c->parser) != HF_OK) {
+        hf_stat_add(&refused, 1);
         free(c);
         hf_conn_close(conn);
         return;
@@ -337,6 +343,11 @@ hf_err hf_admin_open(struct hf_loop *loop, const struct hf_admin_config *config,
     hf_timer_set_every_ms(admin->sweep, SWEEP_MS);
     *out = admin;
     return HF_OK;
+}
+
+hf_err hf_admin_stats_render(struct hf_buf *out)
+{
+    return hf_stat_render(out, &refused, "");
 }
 
 uint16_t hf_admin_port(const struct hf_admin *admin)

@@ -51,6 +51,9 @@ HF_MUST_USE hf_err hf_admin_open(struct hf_loop *loop,
 uint16_t hf_admin_port(const struct hf_admin *admin);
 void hf_admin_close(struct hf_admin *admin);
 
+/* Connections refused by the servers of this process, as Prometheus text. */
+HF_MUST_USE hf_err hf_admin_stats_render(struct hf_buf *out);
+
 /* One blocking request from a program without a loop. */
 struct hf_admin_call {
     const char *address; /* "unix:/path" or "ip:port" */

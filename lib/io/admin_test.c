@@ -185,6 +185,37 @@ static void malformed_request_is_answered_and_closed(void **state)
     close(fd);
 }
 
+#define CONNECTIONS 64
+
+/* As many as there may be, and one more that is closed unheard. */
+static void connections_are_limited_and_refused_ones_counted(void **state)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fds[CONNECTIONS + 1];
+    struct hf_buf text;
+    char byte;
+
+    (void)state;
+    snprintf(un.sun_path, sizeof un.sun_path, "%s/s", directory);
+    for (size_t i = 0; i <= CONNECTIONS; i++) {
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&un, sizeof un), 0);
+    }
+
+    assert_int_equal(read(fds[CONNECTIONS], &byte, 1), 0);
+    assert_int_equal(write(fds[0], "GET / HTTP/1.1\r\n", 16), 16);
+
+    hf_buf_init(&text, 4096);
+    assert_int_equal(hf_admin_stats_render(&text), HF_OK);
+    assert_int_equal(hf_buf_append_byte(&text, 0), HF_OK);
+    assert_non_null(strstr((const char *)text.data,
+                           "holdfast_admin_connections_refused_total 1\n"));
+    hf_buf_fini(&text);
+    for (size_t i = 0; i <= CONNECTIONS; i++) {
+        close(fds[i]);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -197,6 +228,7 @@ int main(void)
         T(caller_bounds_what_it_takes),
         cmocka_unit_test(nobody_there_is_closed),
         T(malformed_request_is_answered_and_closed),
+        T(connections_are_limited_and_refused_ones_counted),
     };
     int failed;
 

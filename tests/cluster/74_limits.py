@@ -169,6 +169,8 @@ def check_connections(verdicts, ports):
     early = late.leftover(0.5)
     verdicts.check(f"connections_max {CONNECTIONS}: one more waits unaccepted",
                    have == CONNECTIONS and not early, f"{have}, {early[:40]!r}")
+    verdicts.check("and the pause is counted", metric(
+        ports[3], "holdfast_frontend_accept_pauses_total") >= 1)
     verdicts.check("a full frontend still serves those it has",
                    idle[0].request("GET", "/x").status == 200)
     idle[1].close()
@@ -213,6 +215,8 @@ def check_admin(verdicts, ports):
         s.close()
     verdicts.check("and serves again when they are gone", wait_for(
         lambda: admin_status(port) == 200, 5 * SLOW, 0.1))
+    verdicts.check("and has counted those it refused",
+                   metric(port, "holdfast_admin_connections_refused_total") >= 8)
     for size, fits in ((ADMIN_BODY, True), (ADMIN_BODY + 1, False)):
         try:
             got = raw(port, f"POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: {size}"
