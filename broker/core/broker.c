@@ -68,6 +68,7 @@ struct broker *broker_new(const struct broker_config *config)
         return NULL;
     }
     b->config = *config;
+    b->first_incarnation = config->incarnation;
     b->random = config->seed;
     hf_list_init(&b->matchable);
     hf_list_init(&b->dying);

@@ -72,13 +72,18 @@ static bool declare_may_adopt(const struct request *r, const struct session *s,
     return false;
 }
 
-/* A lease without a request: kept until a frontend offers the id. */
+/* A lease without a request: kept until a frontend offers the id. What this process
+ * gave and does not know any more was settled (answered and acknowledged, or ended):
+ * nobody will offer it. in_flight_max bounds what is given, not what runs already: its
+ * answer is awaited, and cancelling it would make room for nothing. requests_max bounds
+ * it.
+ */
 static bool declare_orphan(struct broker *b, struct session *s,
                            const struct broker_input *in)
 {
     struct handle *h = handle_find(b, s, in->handle);
 
-    if (b->in_flight >= b->config.in_flight_max) {
+    if (in->epoch >> 32 >= b->first_incarnation) {
         return false;
     }
     struct request *r = request_new(b, in->id, queue_at(b, h->queue));

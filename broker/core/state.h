@@ -227,6 +227,7 @@ struct broker {
     struct wheel wheel;      /* requests */
     uint64_t in_flight;
     uint64_t epoch_counter;
+    uint32_t first_incarnation; /* config.incarnation when this process began */
     uint64_t seq_last;
     uint64_t random;
     hf_time recovered; /* when broker_grace of recovered requests began */

@@ -298,14 +298,37 @@ static void requests_wait_while_in_flight_is_at_its_limit(void **state)
     bench_expect(t, "hold r1\nassign s2 r1 e1 attempt 1\n"
                     "hold r2\nassign s2 r2 e2 attempt 1\n"
                     "hold r3\n");
-    bench_declare(t, 2, 9, EPOCH(9));
-    bench_expect(t, "declared s2 r9 not-kept\n");
-
     bench_result(t, 2, 1, EPOCH(1));
     bench_ack(t, 1, 1, EPOCH(1));
 
     assert_int_equal(bench_queue(t).in_flight, 2);
     assert_non_null(strstr(t->text, "assign s2 r3"));
+}
+
+/* in_flight_max bounds what is given; what a worker runs already is kept above it. */
+static void declared_leases_are_kept_while_in_flight_is_at_its_limit(void **state)
+{
+    (void)state;
+    struct broker_config config = bench_config();
+
+    config.in_flight_max = 1;
+    config.incarnation = 2; /* EPOCH is of the process before */
+    bench_init(t, BROKER_LAZY, &config);
+    bench_pair(t, 5);
+    bench_declare(t, 2, 8, EPOCH(8));
+    bench_declare(t, 2, 9, EPOCH(9));
+    bench_submit(t, 1, 8, BROKER_SUBMIT_REOFFER | BROKER_SUBMIT_ASSIGNED);
+    bench_submit(t, 1, 9, BROKER_SUBMIT_REOFFER | BROKER_SUBMIT_ASSIGNED);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_expect(t, "declared s2 r8 kept\ndeclared s2 r9 kept\n"
+                    "hold r8\nhold r9\nhold r1\n");
+    assert_int_equal(bench_queue(t).in_flight, 2);
+
+    bench_result(t, 2, 8, EPOCH(8));
+    bench_expect(t, "hold-response r8\nresponse s1 r8 e8\n");
+    bench_result(t, 2, 9, EPOCH(9));
+    bench_expect(t, "hold-response r9\nresponse s1 r9 e9\n"
+                    "assign s2 r1 e1 attempt 1\n");
 }
 
 static void submit_bytes(unsigned id, uint64_t bytes)
@@ -485,6 +508,8 @@ int main(void)
         cmocka_unit_test_teardown(policy_with_a_nameless_queue_is_refused_whole,
                                   teardown),
         cmocka_unit_test_teardown(removed_queue_comes_back_with_its_requests, teardown),
+        cmocka_unit_test_teardown(
+            declared_leases_are_kept_while_in_flight_is_at_its_limit, teardown),
         cmocka_unit_test_teardown(requests_wait_while_in_flight_is_at_its_limit,
                                   teardown),
         cmocka_unit_test_teardown(bytes_of_a_queue_are_limited_and_come_back, teardown),

@@ -88,6 +88,7 @@ static void requests_max_refuses_over_all_queues(void **state)
     struct broker_config config = bench_config();
 
     config.requests_max = 2;
+    config.incarnation = 2; /* EPOCH is of the process before */
     bench_init(t, BROKER_LAZY, &config);
     bench_pair(t, 0);
     bench_submit(t, 1, 1, REPEATABLE);
@@ -459,6 +460,7 @@ static void planted_faults_are_there_to_be_found(void **state)
     bench_fini(t);
 
     config.planted = BROKER_PLANT_ADOPT_WITHOUT_RECEIPT;
+    config.incarnation = 2;
     bench_init(t, BROKER_LAZY, &config);
     bench_pair(t, 0);
     bench_step(t, (struct broker_input){.type = BROKER_IN_DECLARE,

@@ -23,6 +23,15 @@ static int teardown(void **state)
 }
 
 /* The frontend's key on a new link. */
+/* A broker that began again: leases of EPOCH(n) are of the process before it. */
+static void init_again(void)
+{
+    struct broker_config config = bench_config();
+
+    config.incarnation = 2;
+    bench_init(t, BROKER_LAZY, &config);
+}
+
 static void frontend_returns(void)
 {
     bench_up(t, 5, 'F');
@@ -63,7 +72,7 @@ static void
 repeatable_request_offered_into_the_lease_of_an_absent_worker_is_queued(void **state)
 {
     (void)state;
-    bench_init(t, BROKER_LAZY, NULL);
+    init_again();
     bench_pair(t, 0);
     bench_declare(t, 2, 1, EPOCH(7));
     bench_down(t, 2);
@@ -74,7 +83,7 @@ repeatable_request_offered_into_the_lease_of_an_absent_worker_is_queued(void **s
 
     bench_submit(t, 1, 1, REPEATABLE | REOFFER);
 
-    bench_expect(t, "hold r1\nassign s3 r1 e8 attempt 2\n");
+    bench_expect(t, "hold r1\nassign s3 r1 e1 attempt 2\n");
 }
 
 static void response_that_has_begun_outlives_the_deadline(void **state)
@@ -275,10 +284,7 @@ unknown_assigned_post_waits_for_a_declaration_and_is_not_run_again(void **state)
 static void unknown_assigned_post_goes_on_when_its_worker_declares_it(void **state)
 {
     (void)state;
-    struct broker_config config = bench_config();
-
-    config.incarnation = 2;
-    bench_init(t, BROKER_LAZY, &config);
+    init_again();
     bench_pair(t, 1);
     bench_submit(t, 1, 1, REOFFER | ASSIGNED);
     bench_declare(t, 2, 1, EPOCH(9));
@@ -293,10 +299,7 @@ static void unknown_assigned_post_goes_on_when_its_worker_declares_it(void **sta
 static void lease_declared_before_its_request_is_offered_runs_once(void **state)
 {
     (void)state;
-    struct broker_config config = bench_config();
-
-    config.incarnation = 2;
-    bench_init(t, BROKER_LAZY, &config);
+    init_again();
     bench_pair(t, 1);
     bench_declare(t, 2, 1, EPOCH(9));
     bench_submit(t, 1, 1, REOFFER | ASSIGNED);
@@ -311,10 +314,7 @@ static void lease_declared_before_its_request_is_offered_runs_once(void **state)
 static void response_declared_and_sent_before_the_offer_is_kept_for_it(void **state)
 {
     (void)state;
-    struct broker_config config = bench_config();
-
-    config.incarnation = 2;
-    bench_init(t, BROKER_LAZY, &config);
+    init_again();
     bench_pair(t, 1);
     bench_declare(t, 2, 1, EPOCH(9));
     bench_result(t, 2, 1, EPOCH(9));
@@ -329,7 +329,7 @@ static void response_declared_and_sent_before_the_offer_is_kept_for_it(void **st
 static void declared_lease_nobody_offers_is_cancelled_after_broker_grace(void **state)
 {
     (void)state;
-    bench_init(t, BROKER_LAZY, NULL);
+    init_again();
     bench_pair(t, 1);
     bench_declare(t, 2, 1, EPOCH(9));
     bench_run(t, 20000);
@@ -343,7 +343,7 @@ static void declared_lease_nobody_offers_is_cancelled_after_broker_grace(void **
 static void higher_epoch_of_two_declared_leases_wins(void **state)
 {
     (void)state;
-    bench_init(t, BROKER_LAZY, NULL);
+    init_again();
     bench_pair(t, 1);
     bench_up(t, 3, 'X');
     bench_open(t, 3, 1, WORKER_RIGHTS);
@@ -361,11 +361,38 @@ static void epochs_stay_above_an_adopted_one(void **state)
 {
     (void)state;
     bench_init(t, BROKER_LAZY, NULL);
-    bench_pair(t, 1);
+    bench_pair(t, 0);
+    bench_submit(t, 1, 1, REPEATABLE);
     bench_declare(t, 2, 1, EPOCH(9));
+    bench_credit(t, 2, 1);
     bench_submit(t, 1, 2, REPEATABLE);
 
-    bench_expect(t, "declared s2 r1 kept\nhold r2\nassign s2 r2 e10 attempt 1\n");
+    bench_expect(t, "hold r1\ndeclared s2 r1 kept\n"
+                    "hold r2\nassign s2 r2 e10 attempt 1\n");
+}
+
+/* Answered by another worker while this one's link was cut: its lease is over, and its
+ * drain must not wait for a frontend that has its answer. */
+static void lease_settled_by_this_process_is_no_orphan(void **state)
+{
+    (void)state;
+    bench_init(t, BROKER_LAZY, NULL);
+    bench_pair(t, 1);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_result(t, 2, 1, EPOCH(1));
+    bench_down(t, 2);
+    bench_ack(t, 1, 1, EPOCH(1));
+    bench_up(t, 4, 'W');
+    bench_open(t, 4, 1, WORKER_RIGHTS);
+    bench_forget(t);
+
+    bench_declare(t, 4, 1, EPOCH(1));
+    bench_step(t, (struct broker_input){.type = BROKER_IN_INCARNATION,
+                                        .u.incarnation.number = 2});
+    bench_declare(t, 4, 1, EPOCH(1));
+
+    bench_expect(t, "declared s4 r1 not-kept\ndeclared s4 r1 not-kept\n");
+    assert_int_equal(bench_queue(t).in_flight, 0);
 }
 
 static void held_slot_takes_no_body_larger_than_its_queue(void **state)
@@ -466,6 +493,7 @@ int main(void)
         cmocka_unit_test_teardown(
             declared_lease_nobody_offers_is_cancelled_after_broker_grace, teardown),
         cmocka_unit_test_teardown(higher_epoch_of_two_declared_leases_wins, teardown),
+        cmocka_unit_test_teardown(lease_settled_by_this_process_is_no_orphan, teardown),
         cmocka_unit_test_teardown(epochs_stay_above_an_adopted_one, teardown),
         cmocka_unit_test_teardown(held_slot_takes_no_body_larger_than_its_queue,
                                   teardown),

@@ -158,6 +158,11 @@ static void free_lease_goes_to_a_queue_that_has_something(void **state)
 static void declared_leases_count_and_are_never_refused(void **state)
 {
     (void)state;
+    struct broker_config config = bench_config();
+
+    config.incarnation = 2; /* EPOCH is of the process before */
+    bench_fini(t);
+    bench_init(t, BROKER_LAZY, &config);
     init_workers(2, 1);
 
     bench_declare(t, 2, 7, EPOCH(7));

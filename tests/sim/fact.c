@@ -178,8 +178,7 @@ void sim_fact_abandoned(struct sim *sim, uint32_t serial)
 static bool is_held_by_its_worker(const struct sim *sim, const struct sim_fact *fact)
 {
     bool is_patient = sim->plan.lease_grace_ms >= 5000 && sim->plan.hold_ms >= 20000 &&
-                      sim->plan.outage_us <= 300000 && sim->plan.fault_us >= 400000 &&
-                      sim->plan.in_flight_max >= 256;
+                      sim->plan.outage_us <= 300000 && sim->plan.fault_us >= 400000;
 
     return sim->plan.only == SIM_FAULT_BROKER && is_patient && fact->starts > 0 &&
            fact->failed == 0 && !fact->has_streamed_answer && !fact->has_streamed_body;
