@@ -26,6 +26,9 @@ static const struct hf_flag flags_table[] = {
     {"sessions-max", "N", "4096", "Sessions at once.", false},
     {"handles-max", "N", "65536", "Open handles of all sessions.", false},
     {"principals-max", "N", "16384", "Holder keys remembered.", false},
+    {"kept-bytes", "BYTES", "1GiB",
+     "Responses kept until they are acknowledged; more are not kept.", false},
+    {"kept-each-bytes", "BYTES", "256MiB", "The same of each frontend.", false},
     {"lease", "DURATION", "30s", "Life of a lease without a heartbeat.", false},
     {"lease-grace", "DURATION", "5s", "How long a lost holder may come back.", false},
     {"broker-grace", "DURATION", "30s", "How long a lost frontend may come back.",
@@ -63,6 +66,17 @@ static struct br broker;
 #define SESSIONS_MAX  (INDEX_MAX / 2)
 #define DRAIN_LOOK_MS 20
 
+static bool read_bytes(const struct hf_flags *flags, const char *name, uint64_t *out)
+{
+    if (!hf_program_bytes(flags, name, out)) {
+        return false;
+    }
+    if (*out == 0) {
+        (void)hf_program_complain(flags, "expected at least one byte", name);
+    }
+    return *out != 0;
+}
+
 static bool read_limits(const struct hf_flags *flags, struct br_options *o)
 {
     struct broker_config *core = &o->core;
@@ -74,6 +88,8 @@ static bool read_limits(const struct hf_flags *flags, struct br_options *o)
         !hf_program_count(flags, "sessions-max", SESSIONS_MAX, &core->sessions_max) ||
         !hf_program_count(flags, "handles-max", COUNT_MAX, &core->handles_max) ||
         !hf_program_count(flags, "principals-max", INDEX_MAX, &core->principals_max) ||
+        !read_bytes(flags, "kept-bytes", &core->kept_bytes_max) ||
+        !read_bytes(flags, "kept-each-bytes", &core->kept_each_bytes_max) ||
         !hf_program_duration(flags, "lease", &core->lease_ms) ||
         !hf_program_duration(flags, "lease-grace", &core->lease_grace_ms) ||
         !hf_program_duration(flags, "broker-grace", &core->broker_grace_ms) ||

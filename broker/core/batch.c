@@ -1,6 +1,7 @@
 #include "broker/core/batch.h"
 
 #include "broker/core/lease.h"
+#include "broker/core/keep.h"
 #include "broker/core/match.h"
 #include "broker/core/principal.h"
 #include "broker/core/request.h"
@@ -126,12 +127,15 @@ bool batch_is_stored(const struct request *r)
            (r->bits & REQUEST_WANTS_PUT) == 0;
 }
 
-static void batch_emit_free(struct broker *b, const struct request *r)
+static void batch_emit_free(struct broker *b, struct request *r)
 {
     struct broker_effect *effect = emit(b, BROKER_OUT_FREE);
 
     effect->slot = request_slot(b, r);
     effect->id = r->id;
+    if (r->kept_bytes != 0) {
+        keep_drop(b, r);
+    }
 }
 
 void batch_forget(struct broker *b, struct request *r)

@@ -22,6 +22,7 @@ static void broker_check_config(const struct broker_config *config)
     hf_check(config->sessions_max >= 1 && config->sessions_max <= UINT16_MAX / 2);
     hf_check(config->handles_max >= 1);
     hf_check(config->principals_max >= 1 && config->principals_max <= UINT16_MAX);
+    hf_check(config->kept_bytes_max >= 1 && config->kept_each_bytes_max >= 1);
     hf_check(config->incarnation >= 1);
 }
 

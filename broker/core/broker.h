@@ -42,13 +42,15 @@ struct broker_config {
     uint32_t sessions_max;   /* default 4,096 */
     uint32_t handles_max;    /* open handles in all; default 65,536 */
     uint32_t principals_max; /* distinct holder keys remembered; default 16,384 */
-    int64_t lease_ms;        /* 30,000 */
-    int64_t lease_grace_ms;  /* 5,000 */
-    int64_t broker_grace_ms; /* 30,000 */
-    int64_t drop_delay_ms;   /* deletes wait this long for company; 50 */
-    uint32_t incarnation;    /* stored and raised by the shell at each start; >= 1 */
-    uint64_t seed;           /* for jitter and hash tables */
-    uint32_t planted;        /* BROKER_PLANT_*: faults for the simulator's own test */
+    uint64_t kept_bytes_max; /* responses kept for repetition; default 1 GiB */
+    uint64_t kept_each_bytes_max; /* those of one frontend; default 256 MiB */
+    int64_t lease_ms;             /* 30,000 */
+    int64_t lease_grace_ms;       /* 5,000 */
+    int64_t broker_grace_ms;      /* 30,000 */
+    int64_t drop_delay_ms;        /* deletes wait this long for company; 50 */
+    uint32_t incarnation; /* stored and raised by the shell at each start; >= 1 */
+    uint64_t seed;        /* for jitter and hash tables */
+    uint32_t planted;     /* BROKER_PLANT_*: faults for the simulator's own test */
 };
 
 /* Faults planted behind a test-only switch; each must be found by the simulator. */

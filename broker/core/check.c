@@ -201,6 +201,30 @@ static void check_allowances(const struct broker *b)
     }
 }
 
+/* Of a slot that is named by a batch nothing is kept any more, or not let go yet. */
+static void check_kept(const struct broker *b)
+{
+    size_t cursor = 0;
+    uint64_t of_all = 0;
+    uint64_t of_each = 0;
+    const struct principal *p;
+
+    for (uint32_t slot = 1; slot <= b->requests.fresh; slot++) {
+        const struct request *r = request_at(b, slot);
+
+        if (r->state != REQUEST_FREE) {
+            of_all += r->kept_bytes;
+            of_each += r->owner != 0 ? r->kept_bytes : 0;
+            hf_check(r->kept_bytes == 0 || (r->bits & RESPONSE_IS_KEPT));
+        }
+    }
+    hf_check(of_all == b->kept_bytes && of_all <= b->config.kept_bytes_max);
+    while ((p = hf_map_next(&b->principals_by_key, &cursor)) != NULL) {
+        of_each -= p->kept_bytes;
+    }
+    hf_check(of_each == 0);
+}
+
 static void check_sessions(const struct broker *b)
 {
     for (uint32_t number = 1; number <= b->config.sessions_max; number++) {
@@ -226,6 +250,7 @@ void broker_check(const struct broker *b)
     check_queues(b, &tally);
     check_sessions(b);
     check_allowances(b);
+    check_kept(b);
     hf_check(b->in_flight <=
              (uint64_t)b->config.in_flight_max + b->config.requests_max);
     hf_check(!b->is_batch_committed || b->is_batch_out);

@@ -14,6 +14,8 @@
       "Sessions refused because lost ones were not settled yet.")                      \
     X(policies_refused, "policies_refused_total",                                      \
       "Policies of more queues than queues_max, refused whole.")                       \
+    X(responses_unkept, "responses_unkept_total",                                      \
+      "Responses passed on but not kept because of kept_bytes or kept_each_bytes.")    \
     X(inflight_waits, "token_inflight_waits_total",                                    \
       "Times a worker got nothing because of its token's lim.inflight.")               \
     X(rate_refused, "token_rate_refused_total",                                        \

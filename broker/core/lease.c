@@ -1,6 +1,7 @@
 #include "broker/core/lease.h"
 
 #include "broker/core/batch.h"
+#include "broker/core/keep.h"
 #include "broker/core/principal.h"
 #include "broker/core/request.h"
 #include "broker/core/retry.h"
@@ -91,6 +92,7 @@ void lease_reset_response(struct broker *b, struct request *r)
 
         effect->slot = request_slot(b, r);
         effect->id = r->id;
+        keep_drop(b, r);
     }
     r->bits &= (uint16_t) ~(RESPONSE_IS_STARTED | RESPONSE_IS_KEPT | RESPONSE_IS_WHOLE);
     r->stream_bytes = 0;

@@ -1,6 +1,7 @@
 /* RESULT and RESULT_BODY: a response arrives from the holder of the lease. */
 #include "broker/core/batch.h"
 #include "broker/core/inputs.h"
+#include "broker/core/keep.h"
 #include "broker/core/lease.h"
 #include "broker/core/request.h"
 #include "broker/core/retry.h"
@@ -86,8 +87,10 @@ void broker_on_result(struct broker *b, struct session *s,
     r->stream_bytes = 0;
     r->response_room = BROKER_BODY_WINDOW;
     if (!request_is_async(r)) {
-        r->bits |= RESPONSE_IS_KEPT;
-        result_hold(b, r);
+        if (keep_add(b, r, in->u.result.bytes)) {
+            r->bits |= RESPONSE_IS_KEPT;
+            result_hold(b, r);
+        }
         result_forward(b, r, BROKER_OUT_RESPONSE);
     }
     if (!in->u.result.is_streamed) {
@@ -102,16 +105,20 @@ static void result_body_async(struct broker *b, struct request *r, uint32_t byte
     request_tell_holder(b, r, BROKER_OUT_WINDOW)->amount = bytes;
 }
 
-static void result_body_sync(struct broker *b, struct request *r)
+static void result_body_sync(struct broker *b, struct request *r, uint32_t bytes)
 {
-    if ((r->bits & RESPONSE_IS_KEPT) && r->stream_bytes > BROKER_RESPONSE_KEPT_MAX) {
+    bool is_kept = (r->bits & RESPONSE_IS_KEPT) != 0;
+
+    if (is_kept && r->stream_bytes <= BROKER_RESPONSE_KEPT_MAX &&
+        keep_add(b, r, bytes)) {
+        result_hold(b, r);
+    } else if (is_kept) {
         struct broker_effect *effect = emit(b, BROKER_OUT_DROP_RESPONSE);
 
         effect->slot = request_slot(b, r);
         effect->id = r->id;
         r->bits &= (uint16_t)~RESPONSE_IS_KEPT;
-    } else if (r->bits & RESPONSE_IS_KEPT) {
-        result_hold(b, r);
+        keep_drop(b, r);
     }
     result_forward(b, r, BROKER_OUT_RESPONSE_BODY);
 }
@@ -143,7 +150,7 @@ void broker_on_result_body(struct broker *b, struct session *s,
     if (request_is_async(r)) {
         result_body_async(b, r, bytes);
     } else {
-        result_body_sync(b, r);
+        result_body_sync(b, r, bytes);
     }
     if (in->u.body.is_last) {
         result_is_whole(b, r);

@@ -2,6 +2,7 @@
 
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
+#include "broker/core/keep.h"
 #include "broker/core/lease.h"
 #include "broker/core/principal.h"
 #include "broker/core/queue.h"
@@ -261,6 +262,7 @@ void request_attach(struct broker *b, struct request *r, struct session *s)
     if (r->owner == 0) {
         r->owner = s->principal;
         principal_hold(b, r->owner);
+        keep_own(b, r);
     }
     request_list_push_back(b, &s->owned, r);
 }

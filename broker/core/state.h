@@ -83,6 +83,7 @@ struct request {
     uint32_t unput_bytes;     /* body received, in no batch yet */
     uint32_t ungranted_bytes; /* body received, not granted again */
     uint32_t response_room;   /* response bytes the worker may still send */
+    uint32_t kept_bytes;      /* of its response, held at the slot */
     uint16_t timer_slot;
     uint16_t queue;
     uint16_t owner; /* principal; 0 = unknown */
@@ -100,6 +101,7 @@ struct request {
 struct principal {
     hf_key key;
     uint32_t references;
+    uint64_t kept_bytes;      /* of responses to its requests */
     struct request_list away; /* GRACE, and ORPHAN without a session */
     struct hf_list sessions;
     struct hf_list dead; /* in broker.dead: its leases end without grace */
@@ -226,6 +228,7 @@ struct broker {
     struct hf_heap expiries; /* sessions */
     struct wheel wheel;      /* requests */
     uint64_t in_flight;
+    uint64_t kept_bytes; /* of responses, all together */
     uint64_t epoch_counter;
     uint32_t first_incarnation; /* config.incarnation when this process began */
     uint64_t seq_last;

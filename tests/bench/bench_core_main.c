@@ -79,6 +79,8 @@ static void begin(void)
         .sessions_max = 4096,
         .handles_max = 65536,
         .principals_max = 16384,
+        .kept_bytes_max = 1u << 30,
+        .kept_each_bytes_max = 1u << 28,
         .lease_ms = 30000,
         .lease_grace_ms = 5000,
         .broker_grace_ms = 30000,

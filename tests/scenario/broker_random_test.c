@@ -239,6 +239,7 @@ static void step_lease(struct model *m)
 
     if (in.type == BROKER_IN_RESULT) {
         in.u.result.is_streamed = draw(m, 3) == 0;
+        in.u.result.bytes = draw(m, 100000);
         m->stream_at[i] = 0;
     } else if (in.type == BROKER_IN_WINDOW) {
         in.u.window.bytes = draw(m, 500000);
@@ -384,7 +385,11 @@ static void random_inputs_break_no_invariant(void **state)
     for (unsigned seed = 1; seed <= SEEDS; seed++) {
         memset(&model, 0, sizeof model);
         model.random = seed;
-        bench_init(&model.bench, (enum broker_durability)(seed % 3), NULL);
+        struct broker_config config = bench_config();
+
+        config.kept_bytes_max = 1000000;
+        config.kept_each_bytes_max = 600000;
+        bench_init(&model.bench, (enum broker_durability)(seed % 3), &config);
         for (unsigned i = 0; i < STEPS; i++) {
             step_any(&model);
         }

@@ -143,6 +143,8 @@ struct broker_config bench_config(void)
         .sessions_max = 8,
         .handles_max = 16,
         .principals_max = 16,
+        .kept_bytes_max = 1u << 30,
+        .kept_each_bytes_max = 1u << 28,
         .lease_ms = 30000,
         .lease_grace_ms = 5000,
         .broker_grace_ms = 30000,

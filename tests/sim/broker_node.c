@@ -168,6 +168,8 @@ void sim_broker_start(struct sim *sim, uint32_t node)
         .sessions_max = SIM_SESSIONS_MAX,
         .handles_max = 1024,
         .principals_max = 1024,
+        .kept_bytes_max = 1u << 30,
+        .kept_each_bytes_max = 1u << 28,
         .lease_ms = sim->plan.lease_ms,
         .lease_grace_ms = sim->plan.lease_grace_ms,
         .broker_grace_ms = sim->plan.broker_grace_ms,
