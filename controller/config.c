@@ -76,14 +76,9 @@ static void read_broker(struct ct_reading *r, const struct hf_conf_node *node,
     out->listen = ct_config_texts(r, node, "listen");
     out->admin = ct_config_text(r, node, "admin");
     out->store = ct_config_text(r, node, "store");
-    out->map_size = ct_config_text(r, node, "map_size");
-    out->disk_reserve = ct_config_text(r, node, "disk_reserve");
-    out->requests_max = ct_config_text(r, node, "requests_max");
-    out->in_flight_max = ct_config_text(r, node, "in_flight_max");
-    out->sessions_max = ct_config_text(r, node, "sessions_max");
-    out->lease = ct_config_text(r, node, "lease");
-    out->lease_grace = ct_config_text(r, node, "lease_grace");
-    out->broker_grace = ct_config_text(r, node, "broker_grace");
+#define X(key, flag) out->key = ct_config_text(r, node, #key);
+    CT_BROKER_FLAGS(X)
+#undef X
 }
 
 static void read_frontend(struct ct_reading *r, const struct hf_conf_node *node,
@@ -92,8 +87,10 @@ static void read_frontend(struct ct_reading *r, const struct hf_conf_node *node,
     out->name = ct_config_text(r, node, "name");
     out->listen = ct_config_texts(r, node, "listen");
     out->admin = ct_config_text(r, node, "admin");
-    out->connections_max = ct_config_text(r, node, "connections_max");
-    out->requests_max = ct_config_text(r, node, "requests_max");
+    out->spool = ct_config_text(r, node, "spool");
+#define X(key, flag) out->key = ct_config_text(r, node, #key);
+    CT_FRONTEND_FLAGS(X)
+#undef X
 }
 
 static void read_queue(struct ct_reading *r, const struct hf_conf_node *node,

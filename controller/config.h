@@ -25,27 +25,49 @@ struct ct_texts {
     size_t count;
 };
 
+/* Keys that are handed on as a flag of the daemon, as written: key, flag. */
+#define CT_BROKER_FLAGS(X)                                                             \
+    X(map_size, "map-size")                                                            \
+    X(disk_reserve, "disk-reserve")                                                    \
+    X(requests_max, "requests-max")                                                    \
+    X(in_flight_max, "in-flight-max")                                                  \
+    X(queues_max, "queues-max")                                                        \
+    X(sessions_max, "sessions-max")                                                    \
+    X(handles_max, "handles-max")                                                      \
+    X(principals_max, "principals-max")                                                \
+    X(kept_bytes, "kept-bytes")                                                        \
+    X(kept_each_bytes, "kept-each-bytes")                                              \
+    X(lease, "lease")                                                                  \
+    X(lease_grace, "lease-grace")                                                      \
+    X(broker_grace, "broker-grace")
+#define CT_FRONTEND_FLAGS(X)                                                           \
+    X(connections_max, "connections")                                                  \
+    X(requests_max, "requests")                                                        \
+    X(queues_max, "queues")                                                            \
+    X(header_timeout, "header-timeout")                                                \
+    X(idle_timeout, "idle-timeout")                                                    \
+    X(min_rate, "min-rate")                                                            \
+    X(deadline_max, "deadline")                                                        \
+    X(broker_grace, "broker-grace")
+
 struct ct_broker_config {
     const char *name;
     struct ct_texts listen; /* empty: ipc in the run directory */
     const char *admin;      /* NULL: none */
     const char *store;      /* NULL: STATE/broker-NAME */
-    const char *map_size;   /* as written, handed on as a flag; so are the rest */
-    const char *disk_reserve;
-    const char *requests_max;
-    const char *in_flight_max;
-    const char *sessions_max;
-    const char *lease;
-    const char *lease_grace;
-    const char *broker_grace;
+#define X(key, flag) const char *key;
+    CT_BROKER_FLAGS(X)
+#undef X
 };
 
 struct ct_frontend_config {
     const char *name;
     struct ct_texts listen;
     const char *admin;
-    const char *connections_max;
-    const char *requests_max;
+    const char *spool; /* NULL: STATE/spool */
+#define X(key, flag) const char *key;
+    CT_FRONTEND_FLAGS(X)
+#undef X
 };
 
 struct ct_queue_config {

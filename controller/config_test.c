@@ -73,6 +73,10 @@ static void defaults_are_those_of_the_reference(void **state)
     assert_int_equal(c->pools[0].kind, CT_POOL_MODULE);
     assert_int_equal(c->pools[0].ping_limit_ms, 90000);
     assert_int_equal(c->brokers[0].listen.count, 0);
+    assert_string_equal(c->brokers[0].handles_max, "65536");
+    assert_string_equal(c->brokers[0].kept_each_bytes, "256MiB");
+    assert_string_equal(c->frontends[0].header_timeout, "20s");
+    assert_null(c->frontends[0].spool);
     ct_config_free(c);
 }
 

@@ -101,14 +101,9 @@ static void broker_command(const struct up *up, const struct up_child *child)
         add("%s/broker-%s", up->state, b->name);
     }
     add_admin(up, child, b->admin);
-    add_pair("map-size", b->map_size);
-    add_pair("disk-reserve", b->disk_reserve);
-    add_pair("requests-max", b->requests_max);
-    add_pair("in-flight-max", b->in_flight_max);
-    add_pair("sessions-max", b->sessions_max);
-    add_pair("lease", b->lease);
-    add_pair("lease-grace", b->lease_grace);
-    add_pair("broker-grace", b->broker_grace);
+#define X(key, flag) add_pair(flag, b->key);
+    CT_BROKER_FLAGS(X)
+#undef X
     add("--token-grace");
     add("%llds", (long long)up->config->token_grace_ms / 1000);
     add_pair("package-fd", "3");
@@ -127,10 +122,15 @@ static void frontend_command(const struct up *up, const struct up_child *child)
         add_broker_address(up, &up->config->brokers[i], 0);
     }
     add_admin(up, child, f->admin);
-    add_pair("connections", f->connections_max);
-    add_pair("requests", f->requests_max);
+#define X(key, flag) add_pair(flag, f->key);
+    CT_FRONTEND_FLAGS(X)
+#undef X
     add("--spool");
-    add("%s/spool", up->state);
+    if (f->spool != NULL) {
+        add("%s", f->spool);
+    } else {
+        add("%s/spool", up->state);
+    }
     add_pair("package-fd", "3");
 }
 
