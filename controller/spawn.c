@@ -307,18 +307,6 @@ hf_err ct_spawn(const struct ct_spawn *request, pid_t *out, char *error)
     return err;
 }
 
-void ct_spawn_rotate(const char *log)
-{
-    struct stat found;
-    char old[4096];
-    int bytes = snprintf(old, sizeof old, "%s.1", log);
-
-    if (stat(log, &found) == 0 && found.st_size > (off_t)CT_SPAWN_LOG_BYTES_MAX &&
-        bytes > 0 && (size_t)bytes < sizeof old) {
-        (void)rename(log, old);
-    }
-}
-
 #define STAT_BYTES 1024
 
 /* The fields of /proc/PID/stat from the third on, in `text`; NULL when there are none.

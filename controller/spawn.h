@@ -13,7 +13,6 @@
 
 #define CT_SPAWN_PACKAGE_BYTES_MAX 32768
 #define CT_SPAWN_ERROR_BYTES       160
-#define CT_SPAWN_LOG_BYTES_MAX     (16u << 20)
 
 struct ct_spawn {
     const char *const *argv;        /* NULL-terminated; argv[0] is a path */
@@ -29,8 +28,6 @@ struct ct_spawn {
 /* Waits until the child runs its program. On failure nothing is left and `error` (of
  * CT_SPAWN_ERROR_BYTES) says which step failed and why. */
 HF_MUST_USE hf_err ct_spawn(const struct ct_spawn *request, pid_t *out, char *error);
-/* Renames a log that has grown over CT_SPAWN_LOG_BYTES_MAX to NAME.1. */
-void ct_spawn_rotate(const char *log);
 /* When a process started, in Unix milliseconds; 0 when it does not exist. With the pid
  * it names one process for ever. */
 int64_t ct_spawn_since_ms(pid_t pid);

@@ -1,6 +1,7 @@
 /* holdfast-spawner: the parent of a host's workers. One thread, no network, no keys of
  * its own: a package only passes through on its way to a child. */
 #include "controller/children.h"
+#include "controller/log_file.h"
 #include "controller/orphans.h"
 #include "controller/peers.h"
 #include "controller/spawn.h"
@@ -20,10 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ARGUMENTS_MAX   256
-#define FORCED_END_MS   2000
-#define USER_VARIABLE   "HOLDFAST_USER="
-#define SEARCH_EVERY_MS 1000
+#define ARGUMENTS_MAX 256
+#define FORCED_END_MS 2000
+#define USER_VARIABLE "HOLDFAST_USER="
+#define LOOK_EVERY_MS 1000
+#define PATH_BYTES    4096
 
 static const struct hf_flag flags_table[] = {
     {"listen", "PATH", NULL, "Unix socket for the controller, mode 0600.", false},
@@ -55,7 +57,7 @@ struct spawner {
     struct hf_loop *loop;
     struct ct_peers *peers;
     struct hf_timer *timer;
-    struct hf_timer *search;
+    struct hf_timer *look;
     struct ct_children children;
     const char *logs;
     int64_t shutdown_ms;
@@ -144,11 +146,38 @@ static void on_child(void *ctx)
     }
 }
 
-static void on_search(void *ctx)
+static void log_path(const struct spawner *s, hf_slice name, char out[PATH_BYTES])
+{
+    (void)snprintf(out, PATH_BYTES, "%s/worker-%.*s.log", s->logs, (int)name.bytes,
+                   (const char *)name.data);
+    for (char *at = out + strlen(s->logs) + 1; *at != '\0'; at++) {
+        *at = *at == '/' ? '-' : *at;
+    }
+}
+
+static void bound_logs(const struct spawner *s)
+{
+    char path[PATH_BYTES];
+
+    for (size_t i = 0; i < CT_CHILDREN_MAX; i++) {
+        const struct ct_child *row = &s->children.rows[i];
+
+        if (row->pid == 0) {
+            continue;
+        }
+        log_path(s, hf_slice_of_cstr(row->name), path);
+        if (ct_log_bound(path)) {
+            HF_INFO("log set aside", hf_log_cstr("name", row->name));
+        }
+    }
+}
+
+static void on_look(void *ctx)
 {
     struct spawner *s = ctx;
 
     ct_orphans_end(&s->children);
+    bound_logs(s);
 }
 
 static void end_all(struct spawner *s, int64_t limit_ms)
@@ -218,7 +247,7 @@ struct plan {
     const char *environment[ARGUMENTS_MAX + 1];
     char mark[CT_CHILD_MARK_BYTES];
     char variable[sizeof CT_ORPHAN_VARIABLE + CT_CHILD_MARK_BYTES];
-    char log[4096];
+    char log[PATH_BYTES];
     struct ct_spawn spawn;
 };
 
@@ -262,12 +291,8 @@ static bool make_plan(struct spawner *s, const struct hf_launch *launch,
             return false;
         }
     }
-    (void)snprintf(plan->log, sizeof plan->log, "%s/worker-%.*s.log", s->logs,
-                   (int)launch->name.bytes, (const char *)launch->name.data);
-    for (char *at = plan->log + strlen(s->logs) + 1; *at != '\0'; at++) {
-        *at = *at == '/' ? '-' : *at;
-    }
-    ct_spawn_rotate(plan->log);
+    log_path(s, launch->name, plan->log);
+    (void)ct_log_bound(plan->log);
     plan->spawn.argv = plan->argv;
     plan->spawn.environment = plan->environment;
     plan->spawn.log = plan->log;
@@ -392,10 +417,10 @@ static hf_err open_all(struct spawner *s, const char *path)
         err = hf_timer_open(s->loop, on_timer, s, &s->timer);
     }
     if (err == HF_OK) {
-        err = hf_timer_open(s->loop, on_search, s, &s->search);
+        err = hf_timer_open(s->loop, on_look, s, &s->look);
     }
     if (err == HF_OK) {
-        hf_timer_set_every_ms(s->search, SEARCH_EVERY_MS);
+        hf_timer_set_every_ms(s->look, LOOK_EVERY_MS);
         err = ct_peers_open(s->loop, &config, &s->peers);
     }
     return err;

@@ -189,6 +189,7 @@ static void on_tick(void *context)
     up_children_run(up);
     up_drain_run(up);
     if (hf_time_reached(up->watch_due, hf_clock_now())) {
+        up_children_bound_logs(up);
         watch(up);
     }
     if (up->is_verbose) {

@@ -89,6 +89,7 @@ const char *const *up_command(const struct up *up, const struct up_child *child)
 
 /* up_child.c */
 void up_children_make(struct up *up);
+void up_children_bound_logs(const struct up *up);
 /* Starts whoever is due. */
 void up_children_run(struct up *up);
 /* Takes in whoever has ended. */

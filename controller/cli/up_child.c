@@ -1,6 +1,7 @@
 /* Owns starting, watching and restarting the daemons. */
 #include "controller/cli/up.h"
 
+#include "controller/log_file.h"
 #include "controller/spawn.h"
 #include "lib/base/text.h"
 #include "lib/io/clock.h"
@@ -100,7 +101,6 @@ static void start(struct up *up, struct up_child *child)
     }
     (void)ct_spawn_environment(environment, ENVIRONMENT_MAX);
     log_path(up, child, log);
-    ct_spawn_rotate(log);
     spawn.argv = up_command(up, child);
     if (err == HF_OK) {
         err = ct_spawn(&spawn, &child->pid, error);
@@ -118,6 +118,16 @@ static void start(struct up *up, struct up_child *child)
     up_say("%s %s started (pid %d)", up_role_name(child->role), child->name,
            (int)child->pid);
     up_state_note(up);
+}
+
+void up_children_bound_logs(const struct up *up)
+{
+    char log[CLI_PATH_BYTES];
+
+    for (size_t i = 0; i < up->children_count; i++) {
+        log_path(up, &up->children[i], log);
+        (void)ct_log_bound(log);
+    }
 }
 
 void up_children_run(struct up *up)

@@ -19,6 +19,7 @@ from testbroker import BIN, Bench, Verdicts
 CONNECTIONS, REQUESTS, IN_FLIGHT, BROKER_REQUESTS = 12, 4, 2, 6
 ADMIN_CONNECTIONS, ADMIN_BODY = 64, 1 << 20
 PIPELINED = 16
+LOG_BYTES = 16 << 20
 CONF_BYTES, CONF_DEPTH, CONF_KEYS, CONF_ERRORS = 4 << 20, 16, 16384, 16
 
 
@@ -339,6 +340,20 @@ def check_sessions(verdicts):
             s.close()
 
 
+def check_logs(verdicts, running):
+    """The logs of a running worker and of a running broker, as if both had said much."""
+    for name in ("worker-echo-0", "broker-b1"):
+        path = os.path.join(running.state, "log", name + ".log")
+        with open(path, "ab") as log:
+            log.write(b"x" * LOG_BYTES)
+
+        def is_aside(path=path):
+            return os.path.exists(path + ".1") and os.path.getsize(path) < LOG_BYTES
+        verdicts.check(f"{name}: a log over {LOG_BYTES >> 20} MiB is set aside meanwhile",
+                       wait_for(is_aside, 5 * SLOW, 0.1) and
+                       os.path.getsize(path + ".1") > LOG_BYTES)
+
+
 def check_flags(verdicts):
     for flag, value in (("sessions-max", 100000), ("queues-max", 100000),
                         ("principals-max", 100000), ("requests-max", 1 << 33),
@@ -361,6 +376,7 @@ def main():
                      lambda: check_pipeline(verdicts, ports, running),
                      lambda: check_frontend(verdicts, ports),
                      lambda: check_connections(verdicts, ports),
+                     lambda: check_logs(verdicts, running),
                      lambda: check_broker(verdicts, ports, running),
                      lambda: check_admin(verdicts, ports),
                      lambda: check_config(verdicts, running, ports[0])):
