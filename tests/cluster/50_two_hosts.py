@@ -105,7 +105,8 @@ def start_worker(running, hosts, link_port):
             [*hosts.prefix(), os.path.join(BIN, "holdfast-worker"), "--broker",
              f"tcp://{HERE}:{link_port}", "--token", token, "--key", key, "--queue", "echo",
              "--module", "echo", "--module-config", "log=" + running.path("executions"),
-             "--concurrency", "64", "--name", "far"], stdout=log, stderr=log)
+             "--concurrency", "64", "--name", "far"], stdout=log, stderr=log,
+            preexec_fn=cluster.die_with_parent)
 
 
 def cut_and_heal(hosts, load, number):

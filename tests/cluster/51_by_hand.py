@@ -48,7 +48,8 @@ class Hand:
                 [os.path.join(BIN, "holdfast-worker"), "--broker",
                  f"tcp://127.0.0.1:{self.ports[1]}", "--key", self.key, "--token",
                  self.token, "--queue", self.queue, "--module", "echo", "--concurrency",
-                 "8", "--name", self.name], stdout=log, stderr=log)
+                 "8", "--name", self.name], stdout=log, stderr=log,
+                preexec_fn=cluster.die_with_parent)
         return self
 
     def stop(self):

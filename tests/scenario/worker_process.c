@@ -2,17 +2,15 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 48
-
-extern char **environ;
 
 /* OUT/tests/tests/scenario/X lies beside OUT/bin/holdfast-worker. */
 static void program_path(char *out, size_t bytes)
@@ -35,39 +33,22 @@ static void program_path(char *out, size_t bytes)
     }
 }
 
-/* What a failed test leaves running must not outlive us. */
-static volatile pid_t living[8];
-
-static void kill_living(void)
+/* The child dies with us, however we end: a failed test must not leave it running. */
+static pid_t start(const char *const *argv)
 {
-    for (size_t i = 0; i < sizeof living / sizeof living[0]; i++) {
-        if (living[i] > 0) {
-            (void)kill(living[i], SIGKILL);
+    pid_t parent = getpid();
+    pid_t child = fork();
+
+    hf_check(child >= 0);
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent) {
+            /* The cast is what execv's old interface asks for; it changes nothing. */
+            (void)execv(argv[0], (char *const *)(uintptr_t)argv);
         }
+        _exit(127);
     }
-}
-
-static void on_abort(int signal_number)
-{
-    (void)signal_number;
-    kill_living();
-}
-
-static void guard(pid_t old, pid_t new)
-{
-    static bool is_set;
-
-    if (!is_set) {
-        is_set = true;
-        (void)atexit(kill_living);
-        (void)signal(SIGABRT, on_abort);
-    }
-    for (size_t i = 0; i < sizeof living / sizeof living[0]; i++) {
-        if (living[i] == old) {
-            living[i] = new;
-            return;
-        }
-    }
+    return child;
 }
 
 struct worker_process *worker_process_new(const char *const *flags)
@@ -92,9 +73,7 @@ struct worker_process *worker_process_new(const char *const *flags)
         argv[count++] = *flags++;
     }
     argv[count] = NULL;
-    /* The cast is what posix_spawn's old interface asks for; it changes nothing. */
-    hf_check(posix_spawn(&p->pid, program, NULL, NULL, (char *const *)(uintptr_t)argv,
-                         environ) == 0);
+    p->pid = start(argv);
     return p;
 }
 
@@ -110,7 +89,6 @@ int worker_process_wait(struct worker_process *p)
 
         if (waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
             p->is_reaped = true;
-            guard(p->pid, 0);
         } else {
             (void)nanosleep(&pause, NULL);
         }
@@ -126,7 +104,6 @@ void worker_process_free(struct worker_process *p)
     if (!p->is_reaped) {
         (void)kill(p->pid, SIGKILL);
         (void)waitpid(p->pid, &p->status, 0);
-        guard(p->pid, 0);
     }
     fake_broker_free(p->broker);
     (void)snprintf(path, sizeof path, "%s/worker.key", p->directory);
@@ -140,11 +117,9 @@ void worker_process_free(struct worker_process *p)
 int worker_process_shell(const char *script)
 {
     const char *argv[] = {"/bin/sh", "-c", script, NULL};
-    pid_t pid = 0;
+    pid_t pid = start(argv);
     int status = 0;
 
-    hf_check(posix_spawn(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv,
-                         environ) == 0);
     hf_check(waitpid(pid, &status, 0) == pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }

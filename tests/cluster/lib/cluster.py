@@ -1,4 +1,5 @@
 """A whole cluster of real processes under `holdfast up`, from YAML written for the test."""
+import ctypes
 import json
 import os
 import shutil
@@ -269,6 +270,11 @@ class Cluster:
         with open(self.path("executions"), encoding="latin-1") as file:
             lines = [line.split() for line in file.read().splitlines()]
         return [(line[0], line[1], int(line[2])) for line in lines]
+
+
+def die_with_parent():
+    """A preexec_fn: what a test that is killed has started by hand dies with it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def is_alive(pid):
