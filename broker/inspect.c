@@ -1,14 +1,36 @@
 /* What an operator asks: the state of queues and sessions, the ids that are queued.
- * Runs under the core lock and only reads. */
+ * Runs under the core lock, and never long at once. */
 #include "broker/shell.h"
 
+#include "lib/base/log.h"
 #include "lib/io/clock.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define PER_RECORD 96 /* rows of a STAT_RESULT: fits 64 KiB with the longest names */
-#define PEEK_MAX   1000
+
+/* An answer costs time under the core lock, so each session has a rate for asking, and
+ * is ended beyond it: each question moves `inspected` on by its share of a second. */
+static bool may_inspect(struct br *br, uint32_t session)
+{
+    struct br_session *s = &br->sessions[session];
+    hf_time now = hf_clock_now();
+    hf_time latest = hf_time_add_ms(now, BR_INSPECT_S * 1000);
+
+    if (hf_time_before(s->inspected, now)) {
+        s->inspected = now;
+    }
+    if (hf_time_before(latest, s->inspected)) {
+        hf_stat_add(&br_stats.inspections_refused, 1);
+        HF_WARN("session asks too often", hf_log_key("holder", s->key),
+                hf_log_int("inspect_rate", (int64_t)br->options.inspect_rate));
+        br_end_session(br, session, HF_REASON_LIMIT);
+        return false;
+    }
+    s->inspected.us += 1000000 / (int64_t)br->options.inspect_rate;
+    return true;
+}
 
 struct answer {
     struct br *br;
@@ -92,6 +114,9 @@ void br_stat(struct br *br, uint32_t session, const struct hf_record *record)
         br_end_session(br, session, HF_REASON_PROTOCOL);
         return;
     }
+    if (!may_inspect(br, session)) {
+        return;
+    }
     memset(&a, 0, sizeof a);
     a.br = br;
     a.session = session;
@@ -129,11 +154,12 @@ void br_stat(struct br *br, uint32_t session, const struct hf_record *record)
 }
 
 /* Puts the core's cursor behind `after`: where the last page ended, or at that request.
- * UINT64_MAX: it is not queued here any more, so nobody can say what came after it. */
+ * BROKER_PEEK_END: it is not queued here any more, so nobody can say what came after
+ * it.
+ */
 static uint64_t find_cursor(struct br *br, uint32_t queue, const struct br_peek *peek,
                             hf_id after)
 {
-    struct broker_request_view view;
     uint32_t slot = broker_slot_of(br->core, after);
 
     if (hf_id_is_zero(after)) {
@@ -142,26 +168,64 @@ static uint64_t find_cursor(struct br *br, uint32_t queue, const struct br_peek 
     if (hf_id_equal(after, peek->last)) {
         return peek->cursor;
     }
-    if (slot == 0) {
-        return UINT64_MAX;
+    if (slot == 0 || broker_request_at(br->core, slot).queue != queue) {
+        return BROKER_PEEK_END;
     }
-    view = broker_request_at(br->core, slot);
-    return view.queue == queue ? view.seq : UINT64_MAX;
+    return slot;
+}
+
+/* A page, with the lock let go of for others after each piece of the search. False: the
+ * session was ended meanwhile, or the queue removed. */
+static bool fill_page(struct br *br, uint32_t session, struct br_peek *peek,
+                      uint32_t limit)
+{
+    uint32_t queue = broker_queue_find(br->core, hf_slice_of_cstr(peek->queue));
+
+    peek->count = 0;
+    while (queue != 0 && peek->count < limit && peek->cursor != BROKER_PEEK_END) {
+        peek->count += broker_peek(br->core, queue, &peek->cursor,
+                                   peek->ids + peek->count, limit - peek->count);
+        br_unlock(br);
+        br_lock(br);
+        if (!br_is_heard(br, session)) {
+            return false;
+        }
+        queue = broker_queue_find(br->core, hf_slice_of_cstr(peek->queue));
+    }
+    if (peek->count > 0) {
+        peek->last = peek->ids[peek->count - 1];
+    }
+    return queue != 0;
+}
+
+static void send_page(struct br *br, uint32_t session, const struct br_peek *peek)
+{
+    const struct hf_peeked answer = {
+        .handle = peek->handle,
+        .ids = hf_slice_of(peek->ids, (size_t)peek->count * HF_ID_BYTES),
+        .is_last = peek->cursor == BROKER_PEEK_END,
+    };
+    struct hf_buf meta;
+
+    hf_buf_init(&meta, HF_META_LIST_MAX);
+    if (hf_peeked_append(&answer, &meta) == HF_OK) {
+        br_send_control(br, session, HF_RECORD_PEEKED, hf_buf_slice(&meta));
+    }
+    hf_buf_fini(&meta);
 }
 
 void br_peek(struct br *br, uint32_t session, const struct hf_record *record)
 {
-    static hf_id ids[PEEK_MAX]; /* under the core lock */
     struct br_peek *peek = br->sessions[session].peek;
     struct hf_peek message;
-    struct hf_peeked answer = {0};
-    struct hf_buf meta;
     uint32_t queue = 0;
-    uint32_t count = 0;
 
     if (hf_peek_decode(record->meta, &message) != HF_OK || message.limit == 0 ||
-        message.limit > PEEK_MAX) {
+        message.limit > BR_PEEK_MAX) {
         br_end_session(br, session, HF_REASON_PROTOCOL);
+        return;
+    }
+    if (!may_inspect(br, session)) {
         return;
     }
     queue = peek == NULL || peek->handle != message.handle
@@ -171,21 +235,10 @@ void br_peek(struct br *br, uint32_t session, const struct hf_record *record)
         br_deny(br, session, record->type);
         return;
     }
-    uint64_t cursor = find_cursor(br, queue, peek, message.after_id);
-
-    if (cursor != UINT64_MAX) {
-        count = broker_peek(br->core, queue, &cursor, ids, message.limit);
+    peek->cursor = find_cursor(br, queue, peek, message.after_id);
+    if (fill_page(br, session, peek, message.limit)) {
+        send_page(br, session, peek);
+    } else if (br_is_heard(br, session)) {
+        br_deny(br, session, record->type);
     }
-    if (count > 0) {
-        peek->last = ids[count - 1];
-        peek->cursor = cursor;
-    }
-    answer.handle = message.handle;
-    answer.ids = hf_slice_of(ids, (size_t)count * HF_ID_BYTES);
-    answer.is_last = count < message.limit;
-    hf_buf_init(&meta, HF_META_LIST_MAX);
-    if (hf_peeked_append(&answer, &meta) == HF_OK) {
-        br_send_control(br, session, HF_RECORD_PEEKED, hf_buf_slice(&meta));
-    }
-    hf_buf_fini(&meta);
 }

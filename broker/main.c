@@ -29,6 +29,7 @@ static const struct hf_flag flags_table[] = {
     {"kept-bytes", "BYTES", "1GiB",
      "Responses kept until they are acknowledged; more are not kept.", false},
     {"kept-each-bytes", "BYTES", "256MiB", "The same of each frontend.", false},
+    {"inspect-rate", "N", "200", "STAT and PEEK a second of one session.", false},
     {"lease", "DURATION", "30s", "Life of a lease without a heartbeat.", false},
     {"lease-grace", "DURATION", "5s", "How long a lost holder may come back.", false},
     {"broker-grace", "DURATION", "30s", "How long a lost frontend may come back.",
@@ -88,6 +89,7 @@ static bool read_limits(const struct hf_flags *flags, struct br_options *o)
         !hf_program_count(flags, "sessions-max", SESSIONS_MAX, &core->sessions_max) ||
         !hf_program_count(flags, "handles-max", COUNT_MAX, &core->handles_max) ||
         !hf_program_count(flags, "principals-max", INDEX_MAX, &core->principals_max) ||
+        !hf_program_count(flags, "inspect-rate", 1000000, &o->inspect_rate) ||
         !read_bytes(flags, "kept-bytes", &core->kept_bytes_max) ||
         !read_bytes(flags, "kept-each-bytes", &core->kept_each_bytes_max) ||
         !hf_program_duration(flags, "lease", &core->lease_ms) ||

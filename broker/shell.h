@@ -32,7 +32,9 @@
 
 #define BR_LISTENERS_MAX 8
 #define BR_NAME_MAX      64
-#define BR_FLUSH_MAX     64 /* links flushed between two looks at the list */
+#define BR_PEEK_MAX      1000 /* ids of one PEEKED; PROTOCOL.md 3.5 */
+#define BR_INSPECT_S     10   /* STAT and PEEK: so much of their rate at once */
+#define BR_FLUSH_MAX     64   /* links flushed between two looks at the list */
 /* Payloads stay in memory after their commit as long as all of them take less than
  * this; the oldest are kept, because a FIFO queue delivers them first. */
 #define BR_CACHE_BYTES (16u << 20)
@@ -47,6 +49,7 @@ struct br_options {
     uint64_t disk_reserve_bytes;
     int64_t token_grace_s;
     int64_t drain_ms;
+    uint32_t inspect_rate; /* STAT and PEEK a session may send each second */
     struct broker_config core;
     bool is_unsynced;
 };
@@ -68,6 +71,7 @@ struct br_session {
     int64_t since_ms;
     char name[BR_NAME_MAX + 1];
     char queue[BROKER_QUEUE_NAME_MAX + 1]; /* of its first handle */
+    hf_time inspected;    /* when what it has asked is paid off; see inspect.c */
     struct br_peek *peek; /* the handle opened for peeking, where it stands; or NULL */
 };
 
@@ -77,6 +81,8 @@ struct br_peek {
     char queue[BROKER_QUEUE_NAME_MAX + 1];
     hf_id last; /* the id returned last, and the core's cursor behind it */
     uint64_t cursor;
+    uint32_t count; /* of the page that is being filled */
+    hf_id ids[BR_PEEK_MAX];
 };
 
 /* The bytes of one slot; payload.c. */

@@ -15,6 +15,8 @@
     X(protocol_violations, "protocol_violations_total",                                \
       "Records against PROTOCOL.md.")                                                  \
     X(denied, "denied_total", "Operations without the right for them.")                \
+    X(inspections_refused, "inspections_refused_total",                                \
+      "Sessions ended because of inspect_rate.")                                       \
     X(commits, "commits_total", "Group commits.")                                      \
     X(commands, "commands_total", "Durable commands in them.")                         \
     X(commit_us, "commit_microseconds_total", "Time spent in them.")                   \

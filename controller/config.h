@@ -37,6 +37,7 @@ struct ct_texts {
     X(principals_max, "principals-max")                                                \
     X(kept_bytes, "kept-bytes")                                                        \
     X(kept_each_bytes, "kept-each-bytes")                                              \
+    X(inspect_rate, "inspect-rate")                                                    \
     X(lease, "lease")                                                                  \
     X(lease_grace, "lease-grace")                                                      \
     X(broker_grace, "broker-grace")

@@ -103,6 +103,10 @@ const struct hf_conf_row ct_config_rows[] = {
         "cannot be repeated after a lost link."),
     SIZE("brokers[].kept_each_bytes", "256MiB", 1, 1024 * GIB,
          "The same for each frontend."),
+    NUMBER(
+        "brokers[].inspect_rate", "200", 1, 1000000,
+        "Questions about its state that one session may ask each second, and ten times "
+        "as many at once; more end the session."),
     TIME("brokers[].lease", "30s", 3000, HOUR, "Life of a lease without a heartbeat."),
     TIME("brokers[].lease_grace", "5s", 0, HOUR,
          "How long a worker that lost its link may come back for its leases."),

@@ -397,8 +397,12 @@ bool broker_handle_at(const struct broker *broker, uint32_t session, uint32_t in
 uint32_t broker_session_leases(const struct broker *broker, uint32_t session);
 /* How often each bound was reached. */
 const struct broker_counts *broker_counts(const struct broker *broker);
-/* Ids queued in `queue` after `after` (by seq order from *cursor; 0 = start), up to
- * `limit`; returns how many. */
+/* Ids queued in `queue`, up to `limit`; returns how many. Each that stays queued is
+ * given once, in no particular order. It looks at BROKER_PEEK_SLOTS_MAX slots at most,
+ * from behind `*cursor` on (0 = start), and leaves there where it stopped: the slot of
+ * the last id when `limit` is reached, BROKER_PEEK_END behind the last slot. */
+#define BROKER_PEEK_SLOTS_MAX 8192u
+#define BROKER_PEEK_END       UINT64_MAX
 uint32_t broker_peek(const struct broker *broker, uint32_t queue, uint64_t *cursor,
                      hf_id *ids, uint32_t limit);
 /* Walks everything and checks every invariant (hf_check). Linear; for tests. */

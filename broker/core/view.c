@@ -5,8 +5,6 @@
 #include "broker/core/request.h"
 #include "broker/core/session.h"
 
-#define PEEK_MAX 1000u /* PROTOCOL.md 3.5 */
-
 static uint32_t view_session_number(const struct broker *b, uint32_t index)
 {
     const struct session *s = session_at(b, index);
@@ -131,55 +129,24 @@ const struct broker_counts *broker_counts(const struct broker *b)
     return &b->counts;
 }
 
-/* The requests with the lowest seq, in that order. */
-struct peek {
-    uint64_t after;
-    uint32_t limit;
-    uint32_t count;
-    const struct request *found[PEEK_MAX];
-};
-
-/* Lists are nearly in order of seq, so most requests are appended or passed over. */
-static void peek_insert(struct peek *peek, const struct request *r)
-{
-    if (r->seq <= peek->after ||
-        (peek->count == peek->limit && r->seq > peek->found[peek->count - 1]->seq)) {
-        return;
-    }
-    uint32_t place = peek->count < peek->limit ? peek->count++ : peek->count - 1;
-
-    while (place > 0 && peek->found[place - 1]->seq > r->seq) {
-        peek->found[place] = peek->found[place - 1];
-        place--;
-    }
-    peek->found[place] = r;
-}
-
-static void peek_list(const struct broker *b, struct peek *peek,
-                      const struct request_list *list)
-{
-    const struct request *r = request_list_first(b, list);
-
-    while (r != NULL) {
-        peek_insert(peek, r);
-        r = request_list_next(b, list, r);
-    }
-}
-
+/* Over slots, not along the queue's lists: those change between two pages, a request
+ * never leaves its slot. */
 uint32_t broker_peek(const struct broker *b, uint32_t queue, uint64_t *cursor,
                      hf_id *ids, uint32_t limit)
 {
-    const struct queue *q = queue_at(b, queue);
-    struct peek peek = {.after = *cursor, .limit = limit < PEEK_MAX ? limit : PEEK_MAX};
+    uint64_t end = b->requests.fresh;
+    uint32_t count = 0;
 
-    if (q == NULL || q->name_bytes == 0 || peek.limit == 0) {
-        return 0;
+    for (uint32_t work = 0; work < BROKER_PEEK_SLOTS_MAX && count < limit; work++) {
+        if (*cursor >= end) {
+            *cursor = BROKER_PEEK_END;
+            break;
+        }
+        const struct request *r = request_at(b, (uint32_t)++ * cursor);
+
+        if (r->queue == queue && request_states[r->state].is_queued) {
+            ids[count++] = r->id;
+        }
     }
-    peek_list(b, &peek, &q->ready);
-    peek_list(b, &peek, &q->waiting);
-    for (uint32_t i = 0; i < peek.count; i++) {
-        ids[i] = peek.found[i]->id;
-        *cursor = peek.found[i]->seq;
-    }
-    return peek.count;
+    return count;
 }

@@ -12,7 +12,6 @@
 #define REPEATABLE   BROKER_SUBMIT_REPEATABLE
 #define STEP_WORK    64   /* pieces of deferred work of one step */
 #define HANDLES_EACH 1024 /* PROTOCOL.md 3.2 */
-#define PEEK_LIMIT   1000 /* PROTOCOL.md 3.5 */
 
 static struct bench bench;
 static struct bench *const t = &bench;
@@ -477,19 +476,74 @@ static void batch_takes_4096_commands_and_the_rest_next_time(void **state)
     assert_int_equal(bench_queue(t).committed, 5000);
 }
 
-static void peek_gives_1000_ids_at_most(void **state)
+/* A page is found in pieces, and none costs more than a look at 8,192 slots, however
+ * many requests other queues have. */
+static void peek_looks_at_8192_slots_at_most(void **state)
 {
     (void)state;
-    static hf_id ids[2 * PEEK_LIMIT];
+    static hf_id ids[20000];
+    struct broker_queue_policy policies[2] = {bench_policy(BROKER_LAZY),
+                                              bench_policy(BROKER_LAZY)};
     uint64_t cursor = 0;
 
-    init_large(BROKER_LAZY, 1500);
+    init_large(BROKER_LAZY, 20000);
+    policies[0].length_max = 20000;
+    policies[1].name = HF_SLICE("other");
+    bench_policy_step(t, policies, 2);
     bench_pair(t, 0);
-    submit_all(1, 1500);
+    submit_all(1, 10000);
+    bench_step(t,
+               (struct broker_input){.type = BROKER_IN_OPEN,
+                                     .session = 1,
+                                     .handle = 2,
+                                     .u.open = {HF_SLICE("other"), FRONTEND_RIGHTS}});
+    bench_step(t, (struct broker_input){
+                      .type = BROKER_IN_SUBMIT,
+                      .session = 1,
+                      .handle = 2,
+                      .id = bench_id(10001),
+                      .u.submit = {.deadline = hf_time_add_ms(t->now, 600000)}});
+    uint32_t other = broker_queue_find(t->broker, HF_SLICE("other"));
 
-    assert_int_equal(broker_peek(t->broker, 1, &cursor, ids, 2 * PEEK_LIMIT),
-                     PEEK_LIMIT);
-    assert_int_equal(broker_peek(t->broker, 1, &cursor, ids, 2 * PEEK_LIMIT), 500);
+    assert_int_equal(broker_peek(t->broker, other, &cursor, ids, 10), 0);
+    assert_true(cursor == BROKER_PEEK_SLOTS_MAX);
+    assert_int_equal(broker_peek(t->broker, other, &cursor, ids, 10), 1);
+    assert_true(hf_id_equal(ids[0], bench_id(10001)));
+    assert_true(cursor == BROKER_PEEK_END);
+
+    cursor = 0;
+    assert_int_equal(broker_peek(t->broker, 1, &cursor, ids, 20000),
+                     BROKER_PEEK_SLOTS_MAX);
+}
+
+/* Whatever comes and goes between two pages, what stays is given once. */
+static void peek_gives_each_request_that_stays_once(void **state)
+{
+    (void)state;
+    bool is_given[301] = {false};
+    uint64_t cursor = 0;
+    hf_id id;
+
+    init_large(BROKER_LAZY, 1000);
+    bench_pair(t, 0);
+    submit_all(1, 300);
+
+    for (unsigned page = 0; cursor != BROKER_PEEK_END; page++) {
+        if (broker_peek(t->broker, 1, &cursor, &id, 1) == 1) {
+            unsigned n = (unsigned)id.bytes[14] << 8 | id.bytes[15];
+
+            assert_true(n > 300 || !is_given[n]);
+            is_given[n <= 300 ? n : 0] = true;
+        }
+        if (page % 2 == 0 && page < 100) { /* even ones are cancelled, others come */
+            bench_about(t, BROKER_IN_CANCEL, 1, 200 + page, 0);
+            submit_all(1000 + page, 1);
+            bench_forget(t);
+        }
+    }
+    for (unsigned n = 1; n <= 300; n++) {
+        assert_true(is_given[n] || (n >= 200 && n % 2 == 0));
+    }
 }
 
 int main(void)
@@ -523,7 +577,8 @@ int main(void)
                                   teardown),
         cmocka_unit_test_teardown(batch_takes_4096_commands_and_the_rest_next_time,
                                   teardown),
-        cmocka_unit_test_teardown(peek_gives_1000_ids_at_most, teardown),
+        cmocka_unit_test_teardown(peek_looks_at_8192_slots_at_most, teardown),
+        cmocka_unit_test_teardown(peek_gives_each_request_that_stays_once, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

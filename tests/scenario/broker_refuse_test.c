@@ -418,7 +418,7 @@ static void workers_take_turns(void **state)
                     "hold r4\nassign s3 r4 e4 attempt 1\nhold r5\n");
 }
 
-static void peek_pages_through_queued_ids_in_order(void **state)
+static void peek_pages_through_queued_ids(void **state)
 {
     (void)state;
     uint64_t cursor = 0;
@@ -434,6 +434,7 @@ static void peek_pages_through_queued_ids_in_order(void **state)
     assert_true(hf_id_equal(ids[1], bench_id(2)));
     assert_int_equal(broker_peek(t->broker, 1, &cursor, ids, 2), 1);
     assert_true(hf_id_equal(ids[0], bench_id(3)));
+    assert_true(cursor == BROKER_PEEK_END);
     assert_int_equal(broker_peek(t->broker, 1, &cursor, ids, 2), 0);
 }
 
@@ -507,7 +508,7 @@ int main(void)
         cmocka_unit_test_teardown(more_matches_than_one_step_takes_are_due_at_once,
                                   teardown),
         cmocka_unit_test_teardown(workers_take_turns, teardown),
-        cmocka_unit_test_teardown(peek_pages_through_queued_ids_in_order, teardown),
+        cmocka_unit_test_teardown(peek_pages_through_queued_ids, teardown),
         cmocka_unit_test_teardown(planted_faults_are_there_to_be_found, teardown),
     };
 

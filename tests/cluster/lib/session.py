@@ -14,7 +14,8 @@ WORKER, FRONTEND, CONTROLLER, ADMIN = 1, 2, 3, 4
 CLEAR, SEALED = 1, 2
 RECEIVE, RESPOND, ENQUEUE_RIGHT, PEEK_RIGHT = 1, 2, 4, 8
 ASYNC = 2
-REASONS = {"QueueFull": 20, "denied": 38, "revoked": 40, "protocol": 42}
+REASONS = {"EntityTooLarge": 13, "QueueFull": 20, "denied": 38, "revoked": 40, "protocol": 42,
+           "limit": 43, "RateLimit": 45}
 
 TYPES = {
     "HEARTBEAT": 0x01, "GOODBYE": 0x02, "REAUTH": 0x03, "REAUTH_RESULT": 0x04, "TOKEN": 0x05,
