@@ -261,6 +261,16 @@ static void perform_policy_refused(struct br *br, const struct broker_effect *ef
             hf_log_int("queues_max", (int64_t)br->options.core.queues_max));
 }
 
+static void perform_policy(struct br *br, const struct broker_effect *effect,
+                           const struct broker_input *input)
+{
+    if (effect->type == BROKER_OUT_POLICY_ACK) {
+        perform_policy_ack(br, effect);
+    } else {
+        perform_policy_refused(br, effect, input);
+    }
+}
+
 static void perform_cancel(struct br *br, const struct broker_effect *effect)
 {
     SEND(br, effect->session, CANCEL, cancel, .id = effect->id, .epoch = effect->epoch,
@@ -362,10 +372,8 @@ void br_perform(struct br *br, const struct broker_effect *effect,
         perform_violation(br, effect);
         break;
     case BROKER_OUT_POLICY_REFUSED:
-        perform_policy_refused(br, effect, input);
-        break;
     case BROKER_OUT_POLICY_ACK:
-        perform_policy_ack(br, effect);
+        perform_policy(br, effect, input);
         break;
     case BROKER_OUT_OUTCOME:
         perform_outcome(effect);

@@ -70,6 +70,12 @@ static void add_reason(struct bench *t, const struct broker_effect *e)
     add(t, " %s", hf_reason_word(e->reason));
 }
 
+static bool is_about_request(enum broker_effect_type type)
+{
+    return type != BROKER_OUT_VIOLATION && type != BROKER_OUT_POLICY_ACK &&
+           type != BROKER_OUT_POLICY_REFUSED;
+}
+
 /* Only what the receiver of an effect looks at. */
 static void add_effect(struct bench *t, const struct broker_effect *e)
 {
@@ -80,8 +86,7 @@ static void add_effect(struct bench *t, const struct broker_effect *e)
     if (e->type == BROKER_OUT_OPENED || e->type == BROKER_OUT_CLOSED) {
         add(t, " h%u", e->handle);
         add_reason(t, e);
-    } else if (e->type != BROKER_OUT_VIOLATION && e->type != BROKER_OUT_POLICY_ACK &&
-               e->type != BROKER_OUT_POLICY_REFUSED) {
+    } else if (is_about_request(e->type)) {
         add(t, " r%u", number_of(e->id));
     }
     switch (e->type) {
