@@ -76,8 +76,8 @@ static bool is_about_request(enum broker_effect_type type)
            type != BROKER_OUT_POLICY_REFUSED;
 }
 
-/* Only what the receiver of an effect looks at. */
-static void add_effect(struct bench *t, const struct broker_effect *e)
+/* Its name, and whom and what it is about. */
+static void add_subject(struct bench *t, const struct broker_effect *e)
 {
     add(t, "%s", effect_names[e->type]);
     if (e->session != 0) {
@@ -89,6 +89,12 @@ static void add_effect(struct bench *t, const struct broker_effect *e)
     } else if (is_about_request(e->type)) {
         add(t, " r%u", number_of(e->id));
     }
+}
+
+/* Only what the receiver of an effect looks at. */
+static void add_effect(struct bench *t, const struct broker_effect *e)
+{
+    add_subject(t, e);
     switch (e->type) {
     case BROKER_OUT_ASSIGNED:
     case BROKER_OUT_RESPONSE:
