@@ -10,6 +10,7 @@
 #include "worker/shell.h" /* links the library; nothing of it is used */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,64 @@ static void callback_form_answers_on_threads_or_without(void **state)
     }
 }
 
+/* As many as WK_BATCH_MAX and some more, which come together while the first waits. */
+#define TOGETHER (WK_BATCH_MAX + 40)
+
+static _Atomic int statuses[4]; /* of what on_mixed's calls have returned */
+
+/* By turns a whole answer, one after a refused one, and one in two pieces. */
+static void on_mixed(void *ctx, struct hf_request *request)
+{
+    static _Atomic unsigned number;
+    struct hf_answer answer = text_answer("called");
+    unsigned turn = atomic_fetch_add(&number, 1);
+
+    (void)ctx;
+    answer.fields = "Some-Name: x\r\n";
+    answer.fields_bytes = 14;
+    if (turn == 0) {
+        (void)usleep(100000);
+    } else if (turn % 3 == 1) {
+        answer.fields = "Some Name: x\r\n"; /* no token, as long as the good one */
+        statuses[hf_send_response(request, &answer, 0) == HF_STATUS_INVALID]++;
+        answer.fields = "Some-Name: x\r\n";
+    } else if (turn % 3 == 2) {
+        (void)hf_send_response(request, &answer, HF_SEND_MORE);
+        (void)hf_send_body(request, " twice", 6, 0, NULL);
+        return;
+    }
+    statuses[2 + (hf_send_response(request, &answer, 0) == HF_STATUS_OK)]++;
+}
+
+static void requests_that_come_together_are_answered_each(void **state)
+{
+    struct hf_handler handler = {.handle = on_mixed};
+    struct fake_request ask = {.method = "GET", .path = "/"};
+    struct fake_lease *leases[TOGETHER];
+    struct bench b;
+    size_t twice = 0;
+
+    (void)state;
+    setup(&b, (struct hf_worker_options){.concurrency = TOGETHER, .handler = &handler});
+    for (size_t i = 0; i < TOGETHER; i++) {
+        leases[i] = fake_assign(b.broker, &ask);
+    }
+    for (size_t i = 0; i < TOGETHER; i++) {
+        fake_await(b.broker, leases[i]);
+        assert_int_equal(leases[i]->status, 200);
+        twice += hf_buf_bytes(&leases[i]->body) == 12;
+        assert_true(hf_buf_bytes(&leases[i]->body) == 12 ||
+                    hf_buf_bytes(&leases[i]->body) == 6);
+    }
+    assert_int_equal(twice, TOGETHER / 3);
+    assert_int_equal(statuses[0], 0);
+    assert_int_equal(statuses[1], (TOGETHER + 1) / 3);
+    assert_int_equal(statuses[2], 0);
+    assert_int_equal(statuses[3], TOGETHER - TOGETHER / 3);
+    assert_int_equal(hf_shutdown(b.worker, 10000), HF_STATUS_OK);
+    finish(&b);
+}
+
 static void shutdown_gives_back_what_was_not_begun(void **state)
 {
     struct bench b;
@@ -306,6 +365,7 @@ int main(void)
         cmocka_unit_test(bad_answers_are_refused_and_leave_the_request),
         cmocka_unit_test(cancelled_client_wakes_the_one_who_waits_for_it),
         cmocka_unit_test(callback_form_answers_on_threads_or_without),
+        cmocka_unit_test(requests_that_come_together_are_answered_each),
         cmocka_unit_test(shutdown_gives_back_what_was_not_begun),
         cmocka_unit_test(options_that_break_a_rule_are_refused),
         cmocka_unit_test(handler_of_the_guide_works_as_printed),
