@@ -81,8 +81,12 @@ static void submit_policy(struct br *br, uint32_t session, hf_slice all)
     struct broker_input input = {.type = BROKER_IN_POLICY_BEGIN, .now = hf_clock_now()};
     struct br_blob *blob = br_blob_new(all);
 
+    if (blob == NULL && session == 0) {
+        br_fail_stop("no memory for the stored policy");
+    }
     if (blob == NULL) {
-        br_fail_stop("no memory for a policy");
+        br_starve_session(br, session, HF_RECORD_POLICY);
+        return;
     }
     br->is_policy_refused = false;
     input.session = session;
@@ -231,7 +235,7 @@ static void carry_out(void *context)
         take_policy(p->br, p->session, meta);
         break;
     case HF_RECORD_SNAPSHOT:
-        br_snapshot_take(p->br, meta, body);
+        br_snapshot_take(p->br, p->session, meta, body);
         break;
     case HF_RECORD_REVOKE:
         br_revocation_take(p->br, meta, false);
@@ -248,7 +252,10 @@ void br_configure(struct br *br, uint32_t session, const struct hf_record *recor
     struct posted *p = malloc(sizeof *p + record->meta.bytes + record->body.bytes);
 
     if (p == NULL) {
-        br_fail_stop("no memory for a configuration record");
+        br_lock(br);
+        br_starve_session(br, session, record->type);
+        br_unlock(br);
+        return;
     }
     p->br = br;
     p->session = session;

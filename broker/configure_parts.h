@@ -30,7 +30,7 @@ struct br_arriving {
 /* What signed documents are judged by; `trust` is the caller's storage. */
 struct hf_document_context br_document_context(struct br *br, struct hf_trust *trust);
 void br_snapshot_clear(struct br_snapshot *snapshot);
-void br_snapshot_take(struct br *br, hf_slice meta, hf_slice body);
+void br_snapshot_take(struct br *br, uint32_t session, hf_slice meta, hf_slice body);
 HF_MUST_USE hf_err br_snapshot_restore(struct br *br);
 /* `is_stored`: it comes from the store. */
 void br_revocation_take(struct br *br, hf_slice meta, bool is_stored);

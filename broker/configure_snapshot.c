@@ -107,18 +107,16 @@ static hf_err store_snapshot(struct br *br, const struct br_snapshot *snapshot)
     return err;
 }
 
-/* Puts a whole, verified snapshot in force and tells everybody who asked. Takes it. */
-static void install_snapshot(struct br *br, struct br_snapshot *take)
+/* Puts a whole, verified snapshot in force and tells everybody who asked. Takes it, and
+ * the storage `fresh` for it. */
+static void install_snapshot(struct br *br, struct br_snapshot *take,
+                             struct br_snapshot *fresh)
 {
-    struct br_snapshot *fresh = malloc(sizeof *fresh);
     uint8_t meta[HF_META_SMALL_MAX];
     const struct hf_snapshot_ack ack = {.sequence = take->sequence};
     size_t bytes = hf_snapshot_ack_encode(&ack, meta, sizeof meta);
     struct br_snapshot *old = NULL;
 
-    if (fresh == NULL) {
-        br_fail_stop("no memory for a routing snapshot");
-    }
     *fresh = *take;
     memset(take, 0, sizeof *take);
     br_lock(br);
@@ -140,11 +138,42 @@ static void install_snapshot(struct br *br, struct br_snapshot *take)
     HF_INFO("routing snapshot in force", hf_log_int("sequence", (int64_t)ack.sequence));
 }
 
-void br_snapshot_take(struct br *br, hf_slice meta, hf_slice body)
+/* The controller sends it again in a new session. */
+static void starve_snapshot(struct br *br, uint32_t session)
+{
+    br_snapshot_clear(&br->arriving->snapshot);
+    br_lock(br);
+    br_starve_session(br, session, HF_RECORD_SNAPSHOT);
+    br_unlock(br);
+}
+
+static void take_whole(struct br *br, uint32_t session)
+{
+    struct br_snapshot *arriving = &br->arriving->snapshot;
+    struct br_snapshot *fresh = malloc(sizeof *fresh);
+    enum hf_token_error error = judge_snapshot(br, arriving);
+
+    if (error != HF_TOKEN_OK) {
+        free(fresh);
+        HF_WARN("routing snapshot refused",
+                hf_log_cstr("code", hf_token_error_code(error)));
+        br_snapshot_clear(arriving);
+        return;
+    }
+    if (fresh == NULL) {
+        starve_snapshot(br, session);
+        return;
+    }
+    if (store_snapshot(br, arriving) != HF_OK) {
+        br_fail_stop("a routing snapshot cannot be stored");
+    }
+    install_snapshot(br, arriving, fresh);
+}
+
+void br_snapshot_take(struct br *br, uint32_t session, hf_slice meta, hf_slice body)
 {
     struct br_snapshot *arriving = &br->arriving->snapshot;
     struct hf_snapshot message;
-    enum hf_token_error error = HF_TOKEN_OK;
 
     if (hf_snapshot_decode(meta, &message) != HF_OK || message.count == 0 ||
         message.count > BR_SNAPSHOT_CHUNKS_MAX || message.index >= message.count) {
@@ -162,22 +191,16 @@ void br_snapshot_take(struct br *br, hf_slice meta, hf_slice body)
     }
     br_blob_unref(arriving->chunks[message.index]);
     arriving->chunks[message.index] = br_blob_new(body);
+    if (arriving->chunks[message.index] == NULL || arriving->manifest == NULL) {
+        starve_snapshot(br, session);
+        return;
+    }
     for (uint32_t i = 0; i < arriving->count; i++) {
-        if (arriving->chunks[i] == NULL || arriving->manifest == NULL) {
+        if (arriving->chunks[i] == NULL) {
             return;
         }
     }
-    error = judge_snapshot(br, arriving);
-    if (error != HF_TOKEN_OK) {
-        HF_WARN("routing snapshot refused",
-                hf_log_cstr("code", hf_token_error_code(error)));
-        br_snapshot_clear(arriving);
-        return;
-    }
-    if (store_snapshot(br, arriving) != HF_OK) {
-        br_fail_stop("a routing snapshot cannot be stored");
-    }
-    install_snapshot(br, arriving);
+    take_whole(br, session);
 }
 
 hf_err br_snapshot_restore(struct br *br)
@@ -208,7 +231,12 @@ hf_err br_snapshot_restore(struct br *br)
     }
     hf_buf_fini(&value);
     if (err == HF_OK) {
-        install_snapshot(br, snapshot);
+        struct br_snapshot *fresh = malloc(sizeof *fresh);
+
+        if (fresh == NULL) {
+            return HF_ERR_NO_MEMORY;
+        }
+        install_snapshot(br, snapshot, fresh);
     }
     return err == HF_ERR_NOT_FOUND ? HF_OK : err;
 }

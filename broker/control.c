@@ -18,6 +18,17 @@ void br_deny(struct br *br, uint32_t session, uint16_t record_type)
     br_end_session(br, session, HF_REASON_DENIED);
 }
 
+void br_starve_session(struct br *br, uint32_t session, uint16_t record_type)
+{
+    const struct hf_record_rule *rule = hf_record_rule(record_type);
+
+    hf_stat_add(&br_stats.no_memory, 1);
+    HF_ERROR("no memory for a record",
+             hf_log_cstr("record", rule == NULL ? "unknown" : rule->name),
+             hf_log_key("holder", br->sessions[session].key));
+    br_end_session(br, session, HF_REASON_INTERNAL);
+}
+
 static void introduce(struct br *br, uint32_t session, const struct hf_record *record)
 {
     struct br_session *s = &br->sessions[session];

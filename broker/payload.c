@@ -37,13 +37,32 @@ struct br_reply {
     uint8_t data[];
 };
 
-static struct br_held *held_new(hf_slice head, hf_slice body)
+/* Not if it is far too large: it would be kept as long as the request. */
+static bool spare_fill(struct br_spare *spare, size_t bytes)
 {
-    struct br_held *held = malloc(sizeof *held + head.bytes + body.bytes);
-
-    if (held == NULL) {
-        br_fail_stop("no memory for a request");
+    if (spare->bytes >= bytes && spare->bytes / 2 <= bytes) {
+        return true;
     }
+    free(spare->data);
+    spare->data = malloc(bytes);
+    spare->bytes = spare->data == NULL ? 0 : bytes;
+    return spare->data != NULL;
+}
+
+static void *spare_take(struct br_spare *spare)
+{
+    void *data = spare->data;
+
+    hf_check(data != NULL);
+    *spare = (struct br_spare){0};
+    return data;
+}
+
+static struct br_held *held_new(struct br *br, hf_slice head, hf_slice body)
+{
+    hf_check(br->spare_held.bytes >= sizeof(struct br_held) + head.bytes + body.bytes);
+    struct br_held *held = spare_take(&br->spare_held);
+
     atomic_init(&held->references, 1);
     held->head_bytes = (uint32_t)head.bytes;
     held->body_bytes = (uint32_t)body.bytes;
@@ -90,7 +109,7 @@ void br_hold(struct br *br, uint32_t slot, const struct hf_record *record)
     struct br_slot *s = &br->slots[slot];
 
     hf_check(record != NULL && s->held == NULL);
-    s->held = held_new(record->head, record->body);
+    s->held = held_new(br, record->head, record->body);
     br->held_bytes += held_size(s->held);
 }
 
@@ -105,15 +124,20 @@ void br_drop_held(struct br *br, uint32_t slot)
     }
 }
 
-static struct br_piece *piece_new(uint64_t offset, size_t bytes)
+static size_t piece_capacity(uint64_t offset, size_t bytes)
 {
     size_t joined = offset < PIECE_BYTES_JOINED ? (size_t)offset : PIECE_BYTES_JOINED;
-    size_t capacity = bytes < joined ? joined : bytes;
-    struct br_piece *piece = malloc(sizeof *piece + capacity);
 
-    if (piece == NULL) {
-        br_fail_stop("no memory for a body");
-    }
+    return bytes < joined ? joined : bytes;
+}
+
+static struct br_piece *piece_new(struct br *br, uint64_t offset, size_t bytes)
+{
+    size_t capacity = piece_capacity(offset, bytes);
+
+    hf_check(br->spare_piece.bytes >= sizeof(struct br_piece) + capacity);
+    struct br_piece *piece = spare_take(&br->spare_piece);
+
     piece->next = NULL;
     piece->last = piece;
     piece->offset = offset;
@@ -123,20 +147,27 @@ static struct br_piece *piece_new(uint64_t offset, size_t bytes)
     return piece;
 }
 
+static bool piece_has_room(const struct br_slot *s, size_t bytes)
+{
+    const struct br_piece *last = s->pieces != NULL ? s->pieces->last : NULL;
+
+    return last != NULL && bytes <= last->capacity - last->bytes;
+}
+
 /* Where `bytes` from `offset` on go: behind the last piece, or into a new one. */
-static struct br_piece *piece_for(struct br_slot *s, uint64_t offset, size_t bytes)
+static struct br_piece *piece_for(struct br *br, struct br_slot *s, uint64_t offset,
+                                  size_t bytes)
 {
     struct br_piece *first = s->pieces;
     struct br_piece *piece = NULL;
 
     if (first != NULL) {
-        piece = first->last;
-        hf_check(piece->offset + piece->bytes == offset);
-        if (bytes <= piece->capacity - piece->bytes) {
-            return piece;
+        hf_check(first->last->offset + first->last->bytes == offset);
+        if (piece_has_room(s, bytes)) {
+            return first->last;
         }
     }
-    piece = piece_new(offset, bytes);
+    piece = piece_new(br, offset, bytes);
     if (first == NULL) {
         s->pieces = piece;
     } else {
@@ -148,7 +179,7 @@ static struct br_piece *piece_for(struct br_slot *s, uint64_t offset, size_t byt
 
 void br_hold_body(struct br *br, uint32_t slot, uint64_t offset, hf_slice bytes)
 {
-    struct br_piece *piece = piece_for(&br->slots[slot], offset, bytes.bytes);
+    struct br_piece *piece = piece_for(br, &br->slots[slot], offset, bytes.bytes);
 
     if (bytes.bytes > 0) {
         memcpy(piece->data + piece->bytes, bytes.data, bytes.bytes);
@@ -207,23 +238,38 @@ void br_drop_pieces(struct br *br, uint32_t slot, uint64_t end)
     }
 }
 
-static struct br_reply *reply_grow(struct br_reply *reply, size_t bytes, bool is_start)
+/* Room for `bytes` more of a response that has begun, and half as much again, because a
+ * stream grows again. */
+static bool reply_grow(struct br_slot *s, size_t bytes)
 {
-    uint32_t used = reply == NULL ? 0 : reply->bytes;
-    uint32_t capacity = used + (uint32_t)bytes;
+    struct br_reply *reply = s->reply;
+    size_t needed = reply == NULL ? 0 : reply->bytes + bytes;
 
-    if (reply != NULL && capacity <= reply->capacity) {
-        return reply;
+    if (reply == NULL || needed <= reply->capacity) {
+        return true;
     }
-    if (!is_start) {
-        capacity += capacity / 2; /* a stream grows again */
-    }
-    reply = realloc(reply, sizeof *reply + capacity);
+    needed += needed / 2;
+    reply = realloc(reply, sizeof *reply + needed);
     if (reply == NULL) {
-        br_fail_stop("no memory for a response");
+        return false;
     }
-    reply->bytes = used;
-    reply->capacity = capacity;
+    reply->capacity = (uint32_t)needed;
+    s->reply = reply;
+    return true;
+}
+
+static struct br_reply *reply_new(struct br *br, hf_slice head, hf_slice body)
+{
+    size_t bytes = br->spare_reply.bytes;
+
+    hf_check(bytes >= sizeof(struct br_reply) + head.bytes + body.bytes);
+    struct br_reply *reply = spare_take(&br->spare_reply);
+
+    reply->head_bytes = (uint32_t)head.bytes;
+    reply->bytes = (uint32_t)head.bytes;
+    reply->capacity = (uint32_t)(bytes - sizeof *reply);
+    reply->is_streamed = false;
+    memcpy(reply->data, head.data, head.bytes);
     return reply;
 }
 
@@ -231,25 +277,20 @@ void br_hold_reply(struct br *br, uint32_t slot, const struct hf_record *record,
                    bool is_start)
 {
     struct br_slot *s = &br->slots[slot];
-    hf_slice head = is_start ? record->head : HF_SLICE_EMPTY;
+    hf_slice body = record->body;
 
     if (is_start) {
         br_drop_reply(br, slot);
+        s->reply = reply_new(br, record->head, body);
     } else if (s->reply == NULL) {
         return; /* grew beyond what is kept */
-    }
-    s->reply = reply_grow(s->reply, head.bytes + record->body.bytes, is_start);
-    if (is_start) {
-        s->reply->head_bytes = (uint32_t)head.bytes;
-        s->reply->is_streamed = false;
-        memcpy(s->reply->data, head.data, head.bytes);
-        s->reply->bytes = (uint32_t)head.bytes;
     } else {
         s->reply->is_streamed = true;
     }
-    if (record->body.bytes > 0) {
-        memcpy(s->reply->data + s->reply->bytes, record->body.data, record->body.bytes);
-        s->reply->bytes += (uint32_t)record->body.bytes;
+    if (body.bytes > 0) {
+        hf_check(body.bytes <= s->reply->capacity - s->reply->bytes);
+        memcpy(s->reply->data + s->reply->bytes, body.data, body.bytes);
+        s->reply->bytes += (uint32_t)body.bytes;
     }
 }
 
@@ -286,4 +327,38 @@ void br_free_slot(struct br *br, uint32_t slot)
     br_drop_reply(br, slot);
     free(br->slots[slot].stream);
     br->slots[slot].stream = NULL;
+}
+
+bool br_reserve(struct br *br, const struct broker_input *input,
+                const struct hf_record *record)
+{
+    size_t body_bytes = record->body.bytes;
+    struct br_slot *s = NULL;
+
+    switch (input->type) {
+    case BROKER_IN_SUBMIT:
+        return spare_fill(&br->spare_held,
+                          sizeof(struct br_held) + record->head.bytes + body_bytes);
+    case BROKER_IN_RESULT:
+        return spare_fill(&br->spare_reply,
+                          sizeof(struct br_reply) + record->head.bytes + body_bytes);
+    case BROKER_IN_RESULT_BODY:
+        s = &br->slots[broker_slot_of(br->core, input->id)];
+        return reply_grow(s, body_bytes);
+    case BROKER_IN_BODY:
+        s = &br->slots[broker_slot_of(br->core, input->id)];
+        return piece_has_room(s, body_bytes) ||
+               spare_fill(&br->spare_piece,
+                          sizeof(struct br_piece) +
+                              piece_capacity(input->u.body.offset, body_bytes));
+    default:
+        return true;
+    }
+}
+
+void br_reserve_free(struct br *br)
+{
+    free(br->spare_held.data);
+    free(br->spare_piece.data);
+    free(br->spare_reply.data);
 }

@@ -298,7 +298,11 @@ static void flush_run(struct run *run)
     }
     br_lock(run->br);
     for (uint32_t i = 0; i < run->count && br_is_heard(run->br, run->session); i++) {
-        br_step(run->br, &run->inputs[i], run->records[i]);
+        if (br_reserve(run->br, &run->inputs[i], run->records[i])) {
+            br_step(run->br, &run->inputs[i], run->records[i]);
+        } else {
+            br_starve_session(run->br, run->session, run->records[i]->type);
+        }
     }
     br_unlock(run->br);
     run->count = 0;

@@ -338,6 +338,7 @@ void br_stop(struct br *br)
         br_free_slot(br, i);
     }
     br_blob_unref(br->policy);
+    br_reserve_free(br);
     broker_free(br->core);
     free(br->slots);
     free(br->sessions);

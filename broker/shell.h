@@ -91,6 +91,12 @@ struct br_piece;
 struct br_reply;
 struct br_stream;
 
+/* Memory taken before the core decides; what it does not use serves the next time. */
+struct br_spare {
+    void *data;
+    size_t bytes;
+};
+
 struct br_slot {
     struct br_held *held;     /* head and inline body; NULL once only on disk */
     struct br_piece *pieces;  /* of a streamed body, not yet committed, in order */
@@ -129,6 +135,9 @@ struct br {
     uint64_t policy_version;
     bool is_policy_refused; /* the one that is arriving */
     uint64_t held_bytes;
+    struct br_spare spare_held; /* for the input that is about to be stepped */
+    struct br_spare spare_piece;
+    struct br_spare spare_reply;
     struct br_blob *policy; /* as stored; replaced whole */
 
     pthread_t commit_thread;
@@ -184,6 +193,9 @@ void br_send_control(struct br *br, uint32_t session, enum hf_record_type type,
 /* Ends a session: GOODBYE{reason}, then the link closes (in br_unlock, because that is
  * I/O). Nothing is sent after it. Under the lock. */
 void br_end_session(struct br *br, uint32_t session, hf_reason reason);
+/* There is no memory for what a session sent: counts and logs it, and ends that
+ * session, which may say it again. Under the lock. */
+void br_starve_session(struct br *br, uint32_t session, uint16_t record_type);
 /* Whether what a session says still counts: it is up and not being ended. Under the
  * lock. */
 static inline bool br_is_heard(const struct br *br, uint32_t session)
@@ -192,6 +204,11 @@ static inline bool br_is_heard(const struct br *br, uint32_t session)
 }
 
 /* payload.c, all under the lock. */
+/* Takes the memory that the bytes of this input's record may need, before it is
+ * stepped: afterwards there is no way back. False: there is none. */
+HF_MUST_USE bool br_reserve(struct br *br, const struct broker_input *input,
+                            const struct hf_record *record);
+void br_reserve_free(struct br *br);
 void br_hold(struct br *br, uint32_t slot, const struct hf_record *record);
 void br_hold_body(struct br *br, uint32_t slot, uint64_t offset, hf_slice bytes);
 void br_hold_reply(struct br *br, uint32_t slot, const struct hf_record *record,

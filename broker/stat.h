@@ -17,6 +17,8 @@
     X(denied, "denied_total", "Operations without the right for them.")                \
     X(inspections_refused, "inspections_refused_total",                                \
       "Sessions ended because of inspect_rate.")                                       \
+    X(no_memory, "no_memory_total",                                                    \
+      "Records that there was no memory for; their sessions were ended.")              \
     X(commits, "commits_total", "Group commits.")                                      \
     X(commands, "commands_total", "Durable commands in them.")                         \
     X(commit_us, "commit_microseconds_total", "Time spent in them.")                   \
