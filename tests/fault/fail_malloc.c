@@ -1,5 +1,5 @@
-/* A preloaded library in which there is no memory for requests of certain sizes, so that
- * a test can choose by the length of what it sends whose memory is missing.
+/* A preloaded library in which there is no memory of certain sizes, so that a test can
+ * choose by the length of what it sends whose memory is missing.
  *
  *     HOLDFAST_FAULT=malloc:4711,4712     malloc(4711) and malloc(4712) fail
  */
