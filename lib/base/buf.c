@@ -22,22 +22,6 @@ void hf_buf_fini(struct hf_buf *buf)
     *buf = (struct hf_buf){.bytes_max = buf->bytes_max};
 }
 
-size_t hf_buf_bytes(const struct hf_buf *buf)
-{
-    hf_check(buf->start <= buf->end);
-    hf_check(buf->end <= buf->capacity);
-
-    return buf->end - buf->start;
-}
-
-hf_slice hf_buf_slice(const struct hf_buf *buf)
-{
-    if (buf->data == NULL) {
-        return HF_SLICE_EMPTY;
-    }
-    return (hf_slice){buf->data + buf->start, hf_buf_bytes(buf)};
-}
-
 static void move_to_front(struct hf_buf *buf)
 {
     size_t live = hf_buf_bytes(buf);
@@ -85,33 +69,6 @@ static hf_err grow(struct hf_buf *buf, size_t needed)
     return HF_OK;
 }
 
-hf_err hf_buf_append(struct hf_buf *buf, hf_slice bytes)
-{
-    uint8_t *to;
-    hf_err err;
-
-    if (bytes.bytes == 0) {
-        return HF_OK;
-    }
-    err = hf_buf_reserve(buf, bytes.bytes, &to);
-    if (err != HF_OK) {
-        return err;
-    }
-    memcpy(to, bytes.data, bytes.bytes);
-    buf->end += bytes.bytes;
-    return HF_OK;
-}
-
-hf_err hf_buf_append_cstr(struct hf_buf *buf, const char *text)
-{
-    return hf_buf_append(buf, hf_slice_of_cstr(text));
-}
-
-hf_err hf_buf_append_byte(struct hf_buf *buf, uint8_t byte)
-{
-    return hf_buf_append(buf, (hf_slice){&byte, 1});
-}
-
 hf_err hf_buf_printf(struct hf_buf *buf, const char *format, ...)
 {
     char stack[256];
@@ -145,7 +102,7 @@ hf_err hf_buf_printf(struct hf_buf *buf, const char *format, ...)
     return err;
 }
 
-hf_err hf_buf_reserve(struct hf_buf *buf, size_t bytes, uint8_t **out)
+hf_err hf_buf_make_room(struct hf_buf *buf, size_t bytes, uint8_t **out)
 {
     size_t live = hf_buf_bytes(buf);
 
@@ -166,29 +123,6 @@ hf_err hf_buf_reserve(struct hf_buf *buf, size_t bytes, uint8_t **out)
     }
     *out = buf->data + buf->end;
     return HF_OK;
-}
-
-void hf_buf_grown(struct hf_buf *buf, size_t bytes)
-{
-    hf_check(bytes <= buf->capacity - buf->end);
-    hf_check(bytes <= buf->bytes_max - hf_buf_bytes(buf));
-
-    buf->end += bytes;
-}
-
-void hf_buf_consume(struct hf_buf *buf, size_t bytes)
-{
-    hf_check(bytes <= hf_buf_bytes(buf));
-
-    buf->start += bytes;
-    if (buf->start == buf->end) {
-        buf->start = buf->end = 0;
-    }
-}
-
-void hf_buf_clear(struct hf_buf *buf)
-{
-    buf->start = buf->end = 0;
 }
 
 hf_err hf_buf_append_be16(struct hf_buf *buf, uint16_t value)
