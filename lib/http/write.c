@@ -140,47 +140,65 @@ static hf_err append_content_length(struct hf_buf *out, uint64_t bytes)
     return err == HF_OK ? hf_buf_append(out, HF_SLICE("\r\n")) : err;
 }
 
-static hf_err append_status(struct hf_buf *out, int status)
-{
-    hf_err err = hf_buf_append(out, HF_SLICE("HTTP/1.1 "));
+/* Room for everything in a response head but fields and date. */
+#define RESPONSE_REST_BYTES_MAX 256
 
-    err = err == HF_OK ? append_number(out, (uint64_t)status) : err;
-    err = err == HF_OK ? hf_buf_append_byte(out, ' ') : err;
-    return err == HF_OK ? hf_buf_append_cstr(out, hf_http_phrase(status)) : err;
+static uint8_t *put(uint8_t *to, hf_slice bytes)
+{
+    if (bytes.bytes > 0) {
+        memcpy(to, bytes.data, bytes.bytes);
+    }
+    return to + bytes.bytes;
+}
+
+static uint8_t *put_status(uint8_t *to, int status)
+{
+    if (status == 200) {
+        return put(to, HF_SLICE("HTTP/1.1 200 OK\r\nDate: "));
+    }
+    to = put(to, HF_SLICE("HTTP/1.1 "));
+    to += hf_text_decimal((uint64_t)status, (char *)to);
+    *to++ = ' ';
+    to = put(to, hf_slice_of_cstr(hf_http_phrase(status)));
+    return put(to, HF_SLICE("\r\nDate: "));
 }
 
 /* Content-Length is stated for a HEAD answer too when it is known; never for 204. */
-static hf_err append_length(struct hf_buf *out,
-                            const struct hf_http_response_head *head,
-                            enum hf_http_framing framing)
+static uint8_t *put_length(uint8_t *to, const struct hf_http_response_head *head,
+                           enum hf_http_framing framing)
 {
     uint64_t bytes = head->length == HF_HTTP_LENGTH_KNOWN ? head->body_bytes : 0;
 
     if (framing == HF_HTTP_FRAMING_CHUNKED) {
-        return hf_buf_append_cstr(out, "Transfer-Encoding: chunked\r\n");
+        return put(to, HF_SLICE("Transfer-Encoding: chunked\r\n"));
     }
     if (framing == HF_HTTP_FRAMING_CLOSE || head->status == 204 ||
         (framing == HF_HTTP_FRAMING_NONE && head->length != HF_HTTP_LENGTH_KNOWN)) {
-        return HF_OK;
+        return to;
     }
-    return append_content_length(out, bytes);
+    to = put(to, HF_SLICE("Content-Length: "));
+    to += hf_text_decimal(bytes, (char *)to);
+    return put(to, HF_SLICE("\r\n"));
 }
 
-static hf_err append_connection(struct hf_buf *out, const struct hf_http_asker *asker,
-                                bool is_close)
+static uint8_t *put_connection(uint8_t *to, const struct hf_http_asker *asker,
+                               bool is_close)
 {
     if (is_close) {
-        return hf_buf_append_cstr(out, "Connection: close\r\n");
+        return put(to, HF_SLICE("Connection: close\r\n\r\n"));
     }
     return asker->version_minor == 0
-               ? hf_buf_append_cstr(out, "Connection: keep-alive\r\n")
-               : HF_OK;
+               ? put(to, HF_SLICE("Connection: keep-alive\r\n\r\n"))
+               : put(to, HF_SLICE("\r\n"));
 }
 
 hf_err hf_http_write_response(struct hf_buf *out, const struct hf_http_asker *asker,
                               const struct hf_http_response_head *head,
                               struct hf_http_framed *framed)
 {
+    size_t room = head->fields.bytes + head->date.bytes + RESPONSE_REST_BYTES_MAX;
+    uint8_t *start;
+    uint8_t *to;
     hf_err err;
 
     hf_check(out != NULL);
@@ -189,18 +207,23 @@ hf_err hf_http_write_response(struct hf_buf *out, const struct hf_http_asker *as
     framed->framing = framing_of(asker, head);
     framed->is_close =
         !asker->is_keep_alive || framed->framing == HF_HTTP_FRAMING_CLOSE;
-    /* We speak 1.1 to everybody, as RFC 9110 2.5 asks; framing follows the asker. */
-    err = append_status(out, head->status);
-    err = err == HF_OK ? hf_buf_append(out, HF_SLICE("\r\nDate: ")) : err;
-    err = err == HF_OK ? hf_buf_append(out, head->date) : err;
-    err = err == HF_OK ? hf_buf_append_cstr(out, "\r\nServer: holdfast\r\n") : err;
-    err = err == HF_OK ? hf_buf_append(out, head->fields) : err;
-    if (err == HF_OK && head->has_via) {
-        err = hf_buf_append_cstr(out, "Via: 1.1 holdfast\r\n");
+    err = hf_buf_reserve(out, room, &start);
+    if (err != HF_OK) {
+        return err;
     }
-    err = err == HF_OK ? append_length(out, head, framed->framing) : err;
-    err = err == HF_OK ? append_connection(out, asker, framed->is_close) : err;
-    return err == HF_OK ? hf_buf_append_cstr(out, "\r\n") : err;
+    /* We speak 1.1 to everybody, as RFC 9110 2.5 asks; framing follows the asker. */
+    to = put_status(start, head->status);
+    to = put(to, head->date);
+    to = put(to, HF_SLICE("\r\nServer: holdfast\r\n"));
+    to = put(to, head->fields);
+    if (head->has_via) {
+        to = put(to, HF_SLICE("Via: 1.1 holdfast\r\n"));
+    }
+    to = put_length(to, head, framed->framing);
+    to = put_connection(to, asker, framed->is_close);
+    hf_check((size_t)(to - start) <= room);
+    hf_buf_grown(out, (size_t)(to - start));
+    return HF_OK;
 }
 
 hf_err hf_http_write_request(struct hf_buf *out, hf_slice method, hf_slice target,
