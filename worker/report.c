@@ -294,64 +294,40 @@ static void drained(struct hf_worker *worker, const struct worker_effect *effect
     }
 }
 
-static void carry_out(struct hf_worker *worker, const struct worker_effect *effect)
+static void give_credit(struct hf_worker *worker, const struct worker_effect *effect)
 {
-    switch (effect->type) {
-    case WORKER_OUT_OPEN:
-        send_open(worker, effect);
-        return;
-    case WORKER_OUT_CREDIT:
-        broker_of(worker, effect->broker)->credit[effect->queue] +=
-            (uint32_t)effect->amount;
-        broker_of(worker, effect->broker)->is_dirty = true;
-        return;
-    case WORKER_OUT_START:
-        start(worker, effect);
-        return;
-    case WORKER_OUT_BODY:
-        body(worker, effect);
-        return;
-    case WORKER_OUT_SEND_RESPOND:
-        send_respond(worker, effect);
-        return;
-    case WORKER_OUT_SEND_BODY:
-        send_body(worker, effect);
-        return;
-    case WORKER_OUT_SEND_WINDOW:
-        send_window(worker, effect);
-        return;
-    case WORKER_OUT_SEND_ABORT:
-        send_abort(worker, effect);
-        return;
-    case WORKER_OUT_SEND_FAIL:
-        send_fail(worker, effect);
-        return;
-    case WORKER_OUT_SEND_RELEASE:
-        send_release(worker, effect);
-        return;
-    case WORKER_OUT_DECLARE:
-        send_declare(worker, effect);
-        return;
-    case WORKER_OUT_TAKE:
-        take(worker, effect);
-        return;
-    case WORKER_OUT_CANCEL:
-        cancel(worker, effect);
-        return;
-    case WORKER_OUT_FREE:
-        release_slot(worker, effect);
-        return;
-    case WORKER_OUT_SEND_DRAIN:
-        send_drain(worker, effect);
-        return;
-    case WORKER_OUT_DRAINED:
-        drained(worker, effect);
-        return;
-    case WORKER_OUT_VIOLATION:
-        wk_condemn(broker_of(worker, effect->broker), effect->reason);
-        return;
-    }
+    struct wk_broker *broker = broker_of(worker, effect->broker);
+
+    broker->credit[effect->queue] += (uint32_t)effect->amount;
+    broker->is_dirty = true;
 }
+
+static void condemn(struct hf_worker *worker, const struct worker_effect *effect)
+{
+    wk_condemn(broker_of(worker, effect->broker), effect->reason);
+}
+
+/* A call each, so that the frequent ones do not pay for the stack of the others. */
+static void (*const effect_fns[])(struct hf_worker *worker,
+                                  const struct worker_effect *effect) = {
+    [WORKER_OUT_OPEN] = send_open,
+    [WORKER_OUT_CREDIT] = give_credit,
+    [WORKER_OUT_START] = start,
+    [WORKER_OUT_BODY] = body,
+    [WORKER_OUT_SEND_RESPOND] = send_respond,
+    [WORKER_OUT_SEND_BODY] = send_body,
+    [WORKER_OUT_SEND_WINDOW] = send_window,
+    [WORKER_OUT_SEND_ABORT] = send_abort,
+    [WORKER_OUT_SEND_FAIL] = send_fail,
+    [WORKER_OUT_SEND_RELEASE] = send_release,
+    [WORKER_OUT_DECLARE] = send_declare,
+    [WORKER_OUT_TAKE] = take,
+    [WORKER_OUT_CANCEL] = cancel,
+    [WORKER_OUT_FREE] = release_slot,
+    [WORKER_OUT_SEND_DRAIN] = send_drain,
+    [WORKER_OUT_DRAINED] = drained,
+    [WORKER_OUT_VIOLATION] = condemn,
+};
 
 void wk_step_later(struct hf_worker *worker, const struct worker_input *input)
 {
@@ -364,7 +340,9 @@ static void step_once(struct hf_worker *worker, struct worker_input *input, hf_t
     input->now = now;
     worker_step(worker->core, input, worker->effects);
     for (uint32_t i = 0; i < worker->effects->count; i++) {
-        carry_out(worker, &worker->effects->items[i]);
+        const struct worker_effect *effect = &worker->effects->items[i];
+
+        effect_fns[effect->type](worker, effect);
     }
 }
 

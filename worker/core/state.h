@@ -96,7 +96,15 @@ struct broker {
     struct seat seats[WORKER_QUEUES_MAX];
 };
 
+/* What one step works with. */
+struct step {
+    struct worker *worker;
+    const struct worker_input *input;
+    struct worker_effects *effects;
+};
+
 struct worker {
+    struct step step; /* the present one */
     struct worker_config config;
     struct hf_pool pool;
     struct lease **buckets; /* table.c */
@@ -112,13 +120,6 @@ struct worker {
     bool is_draining;
     bool is_drained;
     hf_time drain_limit;
-};
-
-/* What one step works with. */
-struct step {
-    struct worker *worker;
-    const struct worker_input *input;
-    struct worker_effects *effects;
 };
 
 /* worker.c */

@@ -15,15 +15,19 @@ struct worker_effect *effect_add(struct step *step, enum worker_effect_type type
 
     struct worker_effect *effect = &effects->items[effects->count++];
 
-    *effect = (struct worker_effect){.type = type};
-    if (lease != NULL) {
-        effect->slot = lease->slot;
-        effect->broker = lease->broker + 1;
-        effect->handle = lease->queue + 1;
-        effect->queue = lease->queue;
-        effect->id = lease->id;
-        effect->epoch = lease->epoch;
+    if (lease == NULL) {
+        *effect = (struct worker_effect){.type = type};
+        return effect;
     }
+    *effect = (struct worker_effect){
+        .type = type,
+        .slot = lease->slot,
+        .broker = lease->broker + 1,
+        .handle = lease->queue + 1,
+        .queue = lease->queue,
+        .id = lease->id,
+        .epoch = lease->epoch,
+    };
     return effect;
 }
 
@@ -191,8 +195,9 @@ static const struct {
 void worker_step(struct worker *worker, const struct worker_input *input,
                  struct worker_effects *effects)
 {
-    struct step step = {.worker = worker, .input = input, .effects = effects};
+    struct step *step = &worker->step;
 
+    *step = (struct step){.worker = worker, .input = input, .effects = effects};
     hf_check(input->type <= WORKER_IN_TICK);
     effects->count = 0;
     if (input_rows[input->type].is_from_broker) {
@@ -202,9 +207,9 @@ void worker_step(struct worker *worker, const struct worker_input *input,
             return; /* a record that was on its way when the link was given up */
         }
     }
-    input_rows[input->type].fn(&step);
+    input_rows[input->type].fn(step);
     if (worker->is_draining || worker->is_broker_draining) {
-        drain_advance(&step);
+        drain_advance(step);
     }
 }
 
