@@ -77,13 +77,11 @@ void br_send_assign(struct br *br, const struct broker_effect *assign, hf_slice 
                  (HF_ENQUEUE_REPEATABLE | HF_ENQUEUE_ASYNC | HF_ENQUEUE_STREAMED),
     };
     uint8_t meta[HF_META_SMALL_MAX];
-    hf_store_key key;
     hf_receipt receipt;
     size_t bytes = 0;
 
-    memcpy(key.bytes, br->store_key, sizeof key.bytes);
-    receipt = hf_receipt_make(&key, assign->id, assign->epoch,
-                              br->sessions[assign->session].key);
+    receipt = hf_receipt_make(&br->sessions[assign->session].lease_key, assign->id,
+                              assign->epoch);
     memcpy(message.receipt.bytes, receipt.bytes, sizeof message.receipt.bytes);
     bytes = hf_assign_encode(&message, meta, sizeof meta);
     hf_check(bytes > 0);

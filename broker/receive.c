@@ -166,26 +166,25 @@ static hf_err decode_declare(struct run *run, const struct hf_record *record,
     struct br *br = run->br;
     struct hf_declare message;
     struct hf_receipt_claim claim;
-    hf_store_key key;
     hf_err err = hf_declare_decode(record->meta, &message);
 
     if (err != HF_OK) {
         return err;
     }
-    memcpy(key.bytes, br->store_key, sizeof key.bytes);
-    claim = (struct hf_receipt_claim){message.id, message.epoch,
-                                      br->sessions[run->session].key};
+    claim = (struct hf_receipt_claim){message.id, message.epoch};
     in->type = BROKER_IN_DECLARE;
     in->handle = message.handle;
     in->id = message.id;
     in->epoch = message.epoch;
     in->u.declare.is_answered = message.is_answered;
     in->u.declare.is_receipt_valid = hf_receipt_check(
-        &key, &claim, hf_slice_of(message.receipt.bytes, sizeof message.receipt.bytes));
+        &br->sessions[run->session].lease_key, &claim,
+        hf_slice_of(message.receipt.bytes, sizeof message.receipt.bytes));
     if (!in->u.declare.is_receipt_valid) {
         hf_stat_add(&br_stats.receipts_refused, 1);
         HF_WARN("lease declared without its receipt", hf_log_cstr("code", "E_DENIED"),
-                hf_log_id("id", message.id), hf_log_key("holder", claim.holder));
+                hf_log_id("id", message.id),
+                hf_log_key("holder", br->sessions[run->session].key));
     }
     return HF_OK;
 }

@@ -220,6 +220,8 @@ static void on_up(void *context, struct hf_link *link, const struct hf_link_peer
     br->sessions[index] =
         (struct br_session){.chain = chain, .is_dirty = br->sessions[index].is_dirty};
     describe(&br->sessions[index], link, peer);
+    br->sessions[index].lease_key =
+        hf_lease_key_of(&br->store_key, br->sessions[index].key);
     hf_link_set_user(link, (void *)(uintptr_t)index);
     if (peer->result->peer_role == HF_ROLE_CONTROLLER && br->controllers_count++ == 0) {
         br->controller_seen = input.now;

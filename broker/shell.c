@@ -146,9 +146,9 @@ static hf_err load_identity(struct br *br)
     hf_buf_clear(&value);
     err = br_store_meta_get(br->store, "store-key", &value);
     if (err == HF_OK && hf_buf_bytes(&value) == BR_STORE_KEY_BYTES) {
-        memcpy(br->store_key, hf_buf_slice(&value).data, BR_STORE_KEY_BYTES);
+        memcpy(br->store_key.bytes, hf_buf_slice(&value).data, BR_STORE_KEY_BYTES);
     } else if (err == HF_ERR_NOT_FOUND) {
-        hf_random(br->store_key, BR_STORE_KEY_BYTES);
+        hf_random(br->store_key.bytes, BR_STORE_KEY_BYTES);
     } else {
         hf_buf_fini(&value);
         return err == HF_OK ? HF_ERR_CORRUPT : err;
@@ -157,8 +157,8 @@ static hf_err load_identity(struct br *br)
     br->incarnation++;
     hf_put_be32(incarnation, br->incarnation);
     items[0] = (struct br_store_meta){"incarnation", hf_slice_of(incarnation, 4)};
-    items[1] = (struct br_store_meta){"store-key",
-                                      hf_slice_of(br->store_key, BR_STORE_KEY_BYTES)};
+    items[1] = (struct br_store_meta){
+        "store-key", hf_slice_of(br->store_key.bytes, BR_STORE_KEY_BYTES)};
     return br_store_meta_put_all(br->store, items, 2);
 }
 

@@ -60,12 +60,13 @@ struct br_session {
     struct hf_reauth_session reauth;
     enum hf_role role;
     hf_key key;
-    bool is_up;         /* the core knows it */
-    bool is_dirty;      /* has output that waits for a flush */
-    bool is_urgent;     /* somebody waits for that output */
-    bool is_ending;     /* GOODBYE is its last record; the flush closes the link */
-    bool is_subscribed; /* to routing snapshots and revocations */
-    uint64_t snapshot;  /* sequence acknowledged */
+    hf_lease_key lease_key; /* makes and checks the receipts of its leases */
+    bool is_up;             /* the core knows it */
+    bool is_dirty;          /* has output that waits for a flush */
+    bool is_urgent;         /* somebody waits for that output */
+    bool is_ending;         /* GOODBYE is its last record; the flush closes the link */
+    bool is_subscribed;     /* to routing snapshots and revocations */
+    uint64_t snapshot;      /* sequence acknowledged */
     int64_t pid;
     int64_t app_pid;
     int64_t since_ms;
@@ -109,7 +110,7 @@ struct br_loads; /* load.c */
 struct br {
     struct br_options options;
     struct hf_credentials credentials; /* loop, but for secret and anchors */
-    uint8_t store_key[BR_STORE_KEY_BYTES];
+    hf_store_key store_key;
     uint32_t incarnation;
     int64_t started_ms;
 

@@ -1,7 +1,8 @@
-/* Owns BLAKE2b; knows nothing of what is hashed but the lease receipt's layout. */
+/* Owns BLAKE2b and the receipts of leases. */
 #include "lib/token/hash.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "lib/base/bytes.h"
 #include "lib/token/key.h"
@@ -10,6 +11,8 @@ _Static_assert(sizeof(crypto_generichash_state) <= HF_DIGEST_STREAM_BYTES,
                "state size");
 _Static_assert(_Alignof(crypto_generichash_state) <= HF_DIGEST_STREAM_ALIGN,
                "state alignment");
+_Static_assert(HF_LEASE_KEY_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "lease key");
+_Static_assert(HF_RECEIPT_BYTES == crypto_shorthash_siphashx24_BYTES, "receipt");
 _Static_assert(HF_STORE_KEY_BYTES <= crypto_generichash_KEYBYTES_MAX, "store key size");
 
 static crypto_generichash_state *state_of(struct hf_digest_stream *stream)
@@ -84,32 +87,35 @@ void hf_hash_keyed(hf_slice key, struct hf_hash_parts input, uint8_t *out,
     hf_wipe(&stream, sizeof stream);
 }
 
-hf_receipt hf_receipt_make(const hf_store_key *key, hf_id id, uint64_t epoch,
-                           hf_key holder)
+hf_lease_key hf_lease_key_of(const hf_store_key *key, hf_key holder)
 {
-    uint8_t epoch_bytes[8];
+    const hf_slice part = hf_slice_of(holder.bytes, sizeof holder.bytes);
+    hf_lease_key lease;
+
+    hf_check(key != NULL);
+    hf_hash_keyed(hf_slice_of(key->bytes, sizeof key->bytes),
+                  (struct hf_hash_parts){&part, 1}, lease.bytes, sizeof lease.bytes);
+    return lease;
+}
+
+hf_receipt hf_receipt_make(const hf_lease_key *key, hf_id id, uint64_t epoch)
+{
+    uint8_t message[sizeof id.bytes + 8];
     hf_receipt receipt;
 
     hf_check(key != NULL);
-
-    hf_put_be64(epoch_bytes, epoch);
-
-    hf_slice parts[] = {hf_slice_of(id.bytes, sizeof id.bytes),
-                        hf_slice_of(epoch_bytes, sizeof epoch_bytes),
-                        hf_slice_of(holder.bytes, sizeof holder.bytes)};
-
-    hf_hash_keyed(hf_slice_of(key->bytes, sizeof key->bytes),
-                  (struct hf_hash_parts){parts, 3}, receipt.bytes,
-                  sizeof receipt.bytes);
+    memcpy(message, id.bytes, sizeof id.bytes);
+    hf_put_be64(message + sizeof id.bytes, epoch);
+    crypto_shorthash_siphashx24(receipt.bytes, message, sizeof message, key->bytes);
     return receipt;
 }
 
-bool hf_receipt_check(const hf_store_key *key, const struct hf_receipt_claim *claim,
+bool hf_receipt_check(const hf_lease_key *key, const struct hf_receipt_claim *claim,
                       hf_slice receipt)
 {
     hf_check(claim != NULL);
 
-    hf_receipt expected = hf_receipt_make(key, claim->id, claim->epoch, claim->holder);
+    hf_receipt expected = hf_receipt_make(key, claim->id, claim->epoch);
 
     return hf_secret_equal(hf_slice_of(expected.bytes, sizeof expected.bytes), receipt);
 }

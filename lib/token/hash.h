@@ -1,5 +1,5 @@
-/* BLAKE2b in the forms Holdfast uses: the 256-bit digest, the keyed hash, and the
- * receipt of a lease (ARCHITECTURE.md 6). */
+/* BLAKE2b in the forms Holdfast uses: the 256-bit digest and the keyed hash; and the
+ * receipts of leases (ARCHITECTURE.md 6). */
 #ifndef HF_TOKEN_HASH_H
 #define HF_TOKEN_HASH_H
 
@@ -8,6 +8,7 @@
 #define HF_DIGEST_BYTES        32
 #define HF_RECEIPT_BYTES       16
 #define HF_STORE_KEY_BYTES     32
+#define HF_LEASE_KEY_BYTES     16
 #define HF_DIGEST_STREAM_BYTES 384
 #define HF_DIGEST_STREAM_ALIGN 64
 
@@ -23,6 +24,10 @@ typedef struct hf_receipt {
 typedef struct hf_store_key {
     uint8_t bytes[HF_STORE_KEY_BYTES];
 } hf_store_key;
+
+typedef struct hf_lease_key {
+    uint8_t bytes[HF_LEASE_KEY_BYTES];
+} hf_lease_key;
 
 /* A digest computed over chunks as they arrive; the caller's storage, never copied. The
  * state lies at the first multiple of 64 in it: GCC 12 does not align it on a stack
@@ -50,18 +55,18 @@ struct hf_hash_parts {
 void hf_hash_keyed(hf_slice key, struct hf_hash_parts input, uint8_t *out,
                    size_t out_bytes);
 
-/* What proves a lease to the broker that granted it, also after its restart: keyed
- * BLAKE2b-128 over id, epoch (64 bits, big-endian) and the holder's key. */
-hf_receipt hf_receipt_make(const hf_store_key *key, hf_id id, uint64_t epoch,
-                           hf_key holder);
-/* Whether `receipt` (16 bytes, else false) is that of id, epoch and holder; constant
- * time. */
+/* The key of all leases of one holder at one store, made once for a session: keyed
+ * BLAKE2b-128 over the holder's key. Secret. */
+hf_lease_key hf_lease_key_of(const hf_store_key *key, hf_key holder);
+/* What proves a lease to the broker that granted it, also after its restart:
+ * SipHash-2-4-128 over id and epoch (64 bits, big-endian), docs/decisions/0009. */
+hf_receipt hf_receipt_make(const hf_lease_key *key, hf_id id, uint64_t epoch);
+/* Whether `receipt` (16 bytes, else false) is that of id and epoch; constant time. */
 struct hf_receipt_claim {
     hf_id id;
     uint64_t epoch;
-    hf_key holder;
 };
-bool hf_receipt_check(const hf_store_key *key, const struct hf_receipt_claim *claim,
+bool hf_receipt_check(const hf_lease_key *key, const struct hf_receipt_claim *claim,
                       hf_slice receipt);
 
 #endif

@@ -155,21 +155,27 @@ static void receipt_holds_for_its_lease_alone(void **state)
     hf_store_key key = {{1}};
     hf_id id = {{2}};
     hf_key holder = {{3}};
-    hf_receipt receipt = hf_receipt_make(&key, id, 4, holder);
+    hf_lease_key lease = hf_lease_key_of(&key, holder);
+    hf_receipt receipt = hf_receipt_make(&lease, id, 4);
     hf_slice bytes = hf_slice_of(receipt.bytes, sizeof receipt.bytes);
-    struct hf_receipt_claim claim = {id, 4, holder};
+    struct hf_receipt_claim claim = {id, 4};
 
     (void)state;
-    assert_true(hf_receipt_check(&key, &claim, bytes));
-    assert_false(hf_receipt_check(&key, &claim, hf_slice_first(bytes, 15)));
+    assert_true(hf_receipt_check(&lease, &claim, bytes));
+    assert_false(hf_receipt_check(&lease, &claim, hf_slice_first(bytes, 15)));
     claim.epoch = 5;
-    assert_false(hf_receipt_check(&key, &claim, bytes));
+    assert_false(hf_receipt_check(&lease, &claim, bytes));
     claim.epoch = 4;
-    claim.holder.bytes[31] = 1;
-    assert_false(hf_receipt_check(&key, &claim, bytes));
-    claim.holder.bytes[31] = 0;
+    claim.id.bytes[15] = 1;
+    assert_false(hf_receipt_check(&lease, &claim, bytes));
+    claim.id.bytes[15] = 0;
+    holder.bytes[31] = 1;
+    lease = hf_lease_key_of(&key, holder);
+    assert_false(hf_receipt_check(&lease, &claim, bytes));
+    holder.bytes[31] = 0;
     key.bytes[0] = 2;
-    assert_false(hf_receipt_check(&key, &claim, bytes));
+    lease = hf_lease_key_of(&key, holder);
+    assert_false(hf_receipt_check(&lease, &claim, bytes));
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, stream_setup, stream_teardown)
