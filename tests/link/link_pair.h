@@ -146,6 +146,17 @@ static inline void on_failed(void *ctx, enum hf_link_end why, const char *addres
 static const struct hf_link_events events = {on_up, on_records, on_heartbeat, on_down,
                                              on_failed};
 
+/* A counter of an end whose callbacks may still come. */
+static inline int end_read(struct end *end, const int *counter)
+{
+    int value;
+
+    pthread_mutex_lock(&end->lock);
+    value = *counter;
+    pthread_mutex_unlock(&end->lock);
+    return value;
+}
+
 /* Waits until *counter >= at_least; false after the deadline. */
 static inline bool wait_for(struct end *end, const int *counter, int at_least)
 {
