@@ -440,6 +440,7 @@ void fe_client_new(struct fe_shell *shell, struct hf_conn *conn)
     hf_conn_peer(conn, &addr);
     client->peer = address_of(&addr);
     hf_http_address_text(client->peer, client->peer_text);
+    client->peer_text_bytes = strlen(client->peer_text);
     hf_conn_local(conn, &addr);
     client->local = address_of(&addr);
     client->local_port = addr.port;

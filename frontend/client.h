@@ -49,6 +49,7 @@ struct fe_client {
     uint64_t out_total;  /* bytes given to the connection */
     struct hf_http_address peer;
     char peer_text[HF_HTTP_ADDRESS_TEXT_BYTES]; /* made once: every request states it */
+    size_t peer_text_bytes;
     struct hf_http_address local;
     uint16_t local_port;
 };

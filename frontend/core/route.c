@@ -39,7 +39,7 @@ struct route_table {
     uint32_t slots_count;
     uint64_t seed;
     bool has_sensitive;            /* else such sites are not looked for */
-    bool has_suffixes;             /* else suffix probes are skipped */
+    unsigned buckets;              /* 1 << prefix_bucket of those that have entries */
     uint8_t scheme_of_port[65536]; /* 0 none, 1 http, 2 https */
 };
 
@@ -292,7 +292,7 @@ static hf_err add_entry(struct route_table *t, const struct route_entry *entries
                      other_scheme(entries, index, &p));
     }
     t->scheme_of_port[p.port] = p.is_https ? 2 : 1;
-    t->has_suffixes |= p.bucket == PREFIX_SUFFIX;
+    t->buckets |= 1u << p.bucket;
     t->has_sensitive |= entries[index].is_case_sensitive;
     err = add_path(t, &p, entries[index].is_case_sensitive, &node);
     if (err == HF_ERR_TOO_BIG) {
@@ -383,10 +383,15 @@ static uint32_t bucket_lookup(const struct route_table *t, const struct route_qu
                               enum prefix_bucket bucket, hf_slice host)
 {
     struct site site;
-    hf_slice key = site_key(bucket, q->is_https, q->port, host, &site);
-    struct match best = site_lookup(t, key, q->path, true);
+    struct match best;
     struct match exact;
+    hf_slice key;
 
+    if ((t->buckets & 1u << bucket) == 0) {
+        return ROUTE_NONE;
+    }
+    key = site_key(bucket, q->is_https, q->port, host, &site);
+    best = site_lookup(t, key, q->path, true);
     if (!t->has_sensitive) {
         return best.group;
     }
@@ -407,7 +412,8 @@ static uint32_t explicit_lookup(const struct route_table *t,
         return ROUTE_NONE;
     }
     group = bucket_lookup(t, q, PREFIX_EXPLICIT, rest);
-    while (group == ROUTE_NONE && t->has_suffixes && rest.bytes > 0) {
+    while (group == ROUTE_NONE && (t->buckets & 1u << PREFIX_SUFFIX) != 0 &&
+           rest.bytes > 0) {
         rest = hf_slice_skip(rest, hf_slice_find(rest, '.') + 1);
         if (rest.bytes > 0) {
             group = bucket_lookup(t, q, PREFIX_SUFFIX, rest);

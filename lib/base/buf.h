@@ -107,6 +107,14 @@ static inline void hf_buf_consume(struct hf_buf *buf, size_t bytes)
     }
 }
 
+/* Drops bytes from the back, down to the first `bytes`. */
+static inline void hf_buf_truncate(struct hf_buf *buf, size_t bytes)
+{
+    hf_check(bytes <= hf_buf_bytes(buf));
+
+    buf->end = buf->start + bytes;
+}
+
 static inline void hf_buf_clear(struct hf_buf *buf)
 {
     buf->start = buf->end = 0;

@@ -364,14 +364,18 @@ static hf_err append_forwarded_for(const struct hf_http_edge *edge,
                                    const struct hf_http_origin *origin,
                                    struct hf_buf *out)
 {
-    char peer[HF_HTTP_ADDRESS_TEXT_BYTES];
+    char text[HF_HTTP_ADDRESS_TEXT_BYTES];
+    hf_slice peer = client->peer_text;
     hf_err err = hf_buf_append_cstr(out, "X-Forwarded-For: ");
 
-    hf_http_address_text(client->peer, peer);
+    if (peer.bytes == 0) {
+        hf_http_address_text(client->peer, text);
+        peer = hf_slice_of_cstr(text);
+    }
     if (err == HF_OK && is_trusted(edge, client->peer)) {
         err = append_hops(head, client->peer, origin->address, out);
     }
-    err = err == HF_OK ? hf_buf_append_cstr(out, peer) : err;
+    err = err == HF_OK ? hf_buf_append(out, peer) : err;
     return err == HF_OK ? hf_buf_append_cstr(out, "\r\n") : err;
 }
 

@@ -34,6 +34,7 @@ struct hf_http_client {
     struct hf_http_address peer; /* TCP peer (or PROXY v2 source) */
     bool is_https;               /* of the listener */
     hf_slice host;               /* canonical host[:port] as the client named it */
+    hf_slice peer_text;          /* of `peer`; empty: made for each request */
 };
 
 struct hf_http_origin {

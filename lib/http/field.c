@@ -3,12 +3,31 @@
 #include <string.h>
 
 /* Never passed on from a worker: framing and connection are ours to state. */
-static const char *const recomputed[] = {
-    "content-length", "transfer-encoding", "connection",
-    "keep-alive",     "proxy-connection",  "te",
-    "trailer",        "upgrade",           "date",
-    "server",
-};
+static bool is_recomputed(hf_slice name)
+{
+#define IS(text) hf_slice_equal_nocase(name, HF_SLICE(text))
+    switch (name.bytes) {
+    case 2:
+        return IS("te");
+    case 4:
+        return IS("date");
+    case 6:
+        return IS("server");
+    case 7:
+        return IS("trailer") || IS("upgrade");
+    case 10:
+        return IS("connection") || IS("keep-alive");
+    case 14:
+        return IS("content-length");
+    case 16:
+        return IS("proxy-connection");
+    case 17:
+        return IS("transfer-encoding");
+    default:
+        return false;
+    }
+#undef IS
+}
 
 bool hf_http_field_next(hf_slice *rest, struct hf_http_field *out)
 {
@@ -109,6 +128,11 @@ struct nominations {
     size_t bytes;
 };
 
+struct passed {
+    size_t dropped_count;
+    bool has_connection;
+};
+
 static hf_err nominations_collect(hf_slice block, struct nominations *out)
 {
     struct hf_http_field field;
@@ -138,21 +162,34 @@ static bool is_nominated(const struct nominations *nominations, hf_slice name)
            !hf_slice_equal_nocase(name, HF_SLICE("set-cookie"));
 }
 
-static bool is_recomputed(hf_slice name)
+/* Appends what is not dropped. */
+static hf_err pass(hf_slice block, const struct nominations *nominations,
+                   struct hf_buf *out, struct passed *passed)
 {
-    for (size_t i = 0; i < sizeof recomputed / sizeof recomputed[0]; i++) {
-        if (hf_slice_equal_nocase(name, hf_slice_of_cstr(recomputed[i]))) {
-            return true;
+    struct hf_http_field field;
+    hf_err err = HF_OK;
+
+    *passed = (struct passed){0};
+    while (err == HF_OK && hf_http_field_next(&block, &field)) {
+        if (is_recomputed(field.name)) {
+            passed->has_connection |=
+                hf_slice_equal_nocase(field.name, HF_SLICE("connection"));
+            passed->dropped_count++;
+        } else if (nominations != NULL && is_nominated(nominations, field.name)) {
+            passed->dropped_count++;
+        } else {
+            err = hf_http_field_append(out, field.name, field.value);
         }
     }
-    return false;
+    return err == HF_OK && block.bytes > 0 ? HF_ERR_INVALID : err;
 }
 
 hf_err hf_http_response_filter(int status, hf_slice block, struct hf_buf *out,
                                size_t *dropped_count)
 {
     struct nominations nominations;
-    struct hf_http_field field;
+    struct passed passed;
+    size_t before = hf_buf_bytes(out);
     hf_err err;
 
     hf_check(out != NULL);
@@ -165,13 +202,13 @@ hf_err hf_http_response_filter(int status, hf_slice block, struct hf_buf *out,
     if (block.bytes > HF_HTTP_RESPONSE_FIELDS_BYTES_MAX) {
         return HF_ERR_TOO_BIG;
     }
-    err = nominations_collect(block, &nominations);
-    while (err == HF_OK && hf_http_field_next(&block, &field)) {
-        if (is_recomputed(field.name) || is_nominated(&nominations, field.name)) {
-            (*dropped_count)++;
-        } else {
-            err = hf_http_field_append(out, field.name, field.value);
-        }
+    err = pass(block, NULL, out, &passed);
+    /* Few responses nominate anything: only those are gone through again. */
+    if (err == HF_OK && passed.has_connection) {
+        err = nominations_collect(block, &nominations);
+        hf_buf_truncate(out, before);
+        err = err == HF_OK ? pass(block, &nominations, out, &passed) : err;
     }
-    return err == HF_OK && block.bytes > 0 ? HF_ERR_INVALID : err;
+    *dropped_count = passed.dropped_count;
+    return err;
 }

@@ -36,6 +36,8 @@ enum hf_http_length {
     HF_HTTP_LENGTH_CHUNKED, /* Transfer-Encoding: chunked */
 };
 
+struct hf_http_host;
+
 struct hf_http_head {
     hf_slice method_text;
     enum hf_http_method method;
@@ -45,6 +47,8 @@ struct hf_http_head {
     size_t fields_count;
     /* Results of hf_http_head_check. */
     hf_slice host; /* the Host field as sent; data NULL when absent (HTTP/1.0) */
+    /* `host` as hf_http_host_parse reads it without https; NULL: not read yet. */
+    const struct hf_http_host *host_read;
     enum hf_http_length length;
     uint64_t body_bytes;   /* with LENGTH_KNOWN */
     bool is_keep_alive;    /* the client is willing to reuse the connection */

@@ -23,6 +23,8 @@ enum state {
     FAILED,
 };
 
+#define HOST_KEPT_BYTES_MAX 128u /* a longer one is read each time */
+
 struct hf_http_parser {
     enum state state;
     hf_reason reason;
@@ -36,6 +38,10 @@ struct hf_http_parser {
     uint64_t body_read; /* of a chunked body */
     uint64_t body_max;
     struct hf_http_head head;
+    /* The last Host field and what it meant: the next request mostly has the same. */
+    uint8_t host_text[HOST_KEPT_BYTES_MAX];
+    size_t host_bytes; /* 0: none */
+    struct hf_http_host host;
     llhttp_t primed; /* llhttp after a request line of no consequence */
     llhttp_t llhttp;
     bool is_head_seen; /* and what llhttp made of its framing: */
@@ -260,11 +266,29 @@ static bool is_agreed(const struct hf_http_parser *p)
            p->content_length == p->head.body_bytes;
 }
 
+static hf_err host_read(struct hf_http_parser *p)
+{
+    hf_slice text = p->head.host;
+    hf_err err;
+
+    p->head.host_read = &p->host;
+    if (p->host_bytes > 0 &&
+        hf_slice_equal(text, hf_slice_of(p->host_text, p->host_bytes))) {
+        return HF_OK;
+    }
+    p->host_bytes = 0;
+    err = hf_http_host_parse(text, false, &p->host);
+    if (err == HF_OK && text.bytes <= sizeof p->host_text) {
+        memcpy(p->host_text, text.data, text.bytes);
+        p->host_bytes = text.bytes;
+    }
+    return err;
+}
+
 static hf_reason head_read(struct hf_http_parser *p)
 {
     hf_slice all = hf_buf_slice(&p->bytes);
     hf_slice lines = hf_slice_skip(all, p->line_bytes);
-    struct hf_http_host host;
     llhttp_errno_t error;
     hf_reason reason;
 
@@ -276,16 +300,17 @@ static hf_reason head_read(struct hf_http_parser *p)
         return llhttp_reason(error);
     }
     /* The buffer may have moved since the line was parsed. */
-    reason = hf_http_line_parse(hf_slice_first(all, p->line_bytes), &p->head);
+    p->head.method_text.data = all.data;
+    p->head.target.data = all.data + p->head.method_text.bytes + 1;
     p->head.fields = p->fields;
     p->head.fields_count = p->fields_count;
-    reason = reason != HF_REASON_NONE ? reason : hf_http_head_check(&p->head);
+    reason = hf_http_head_check(&p->head);
     reason = reason != HF_REASON_NONE ? reason : lengths_are_plain(p);
     if (reason != HF_REASON_NONE) {
         return reason;
     }
-    if (p->head.host.bytes > 0 &&
-        hf_http_host_parse(p->head.host, false, &host) != HF_OK) {
+    p->head.host_read = NULL;
+    if (p->head.host.bytes > 0 && host_read(p) != HF_OK) {
         return HF_REASON_HOSTNAME;
     }
     return is_agreed(p) ? HF_REASON_NONE : HF_REASON_BAD_REQUEST;

@@ -261,6 +261,12 @@ static hf_reason host_of(const struct hf_http_head *head, bool is_https,
     if (head->host.bytes == 0) {
         return HF_REASON_NONE;
     }
+    if (head->host_read != NULL && !is_https) {
+        memcpy(out->host.text, head->host_read->text, head->host_read->text_bytes);
+        out->host.text_bytes = head->host_read->text_bytes;
+        out->host.port = head->host_read->port;
+        return HF_REASON_NONE;
+    }
     return hf_http_host_parse(head->host, is_https, &out->host) == HF_OK
                ? HF_REASON_NONE
                : HF_REASON_HOSTNAME;
