@@ -227,7 +227,7 @@ static bool broker_work(struct broker *b)
     if (!is_done) {
         return false;
     }
-    bool is_eased = allowance_settle(b);
+    bool is_eased = hf_list_is_empty(&b->eased) || allowance_settle(b);
 
     return match_run(b) && is_eased && queue_settle_removed(b);
 }

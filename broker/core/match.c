@@ -18,6 +18,13 @@ static bool match_is_unclaimed(const struct broker *b, const struct request *r)
            b->config.planted != BROKER_PLANT_DELIVER_UNCLAIMED;
 }
 
+static struct allowance *match_spent(const struct broker *b, const struct handle *h)
+{
+    return session_is_limited(b, h->key.session)
+               ? allowance_spent(b, session_at(b, h->key.session))
+               : NULL;
+}
+
 static void match_give(struct broker *b, struct request *r, struct handle *h)
 {
     request_leave(b, r);
@@ -39,9 +46,7 @@ static void match_one(struct broker *b, struct queue *q)
 {
     struct request *r = request_list_first(b, &q->ready);
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
-
-    const struct session *s = session_at(b, h->key.session);
-    struct allowance *spent = s->allowances_count != 0 ? allowance_spent(b, s) : NULL;
+    struct allowance *spent = match_spent(b, h);
 
     if (spent != NULL) {
         allowance_park(b, spent, h);
@@ -88,9 +93,8 @@ bool match_ride(struct broker *b, struct request *r)
         return false;
     }
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
-    const struct session *s = session_at(b, h->key.session);
 
-    if (s->allowances_count != 0 && allowance_spent(b, s) != NULL) {
+    if (match_spent(b, h) != NULL) {
         return false;
     }
     request_leave(b, r);

@@ -149,12 +149,8 @@ static void request_count_flight(struct broker *b, const struct request *r,
 {
     request_queue(b, r)->in_flight += (uint64_t)(int64_t)leases;
     b->in_flight += (uint64_t)(int64_t)leases;
-    if (r->holder_session != 0) {
-        struct session *s = session_at(b, r->holder_session);
-
-        if (s->allowances_count != 0) {
-            allowance_count_lease(b, s, leases);
-        }
+    if (r->holder_session != 0 && session_is_limited(b, r->holder_session)) {
+        allowance_count_lease(b, session_at(b, r->holder_session), leases);
     }
 }
 
@@ -262,7 +258,9 @@ void request_attach(struct broker *b, struct request *r, struct session *s)
     if (r->owner == 0) {
         r->owner = s->principal;
         principal_hold(b, r->owner);
-        keep_own(b, r);
+        if (r->kept_bytes != 0) {
+            keep_own(b, r);
+        }
     }
     request_list_push_back(b, &s->owned, r);
 }

@@ -283,6 +283,13 @@ static inline struct queue *queue_at(const struct broker *b, uint32_t index)
     return hf_pool_at(&b->queues, index);
 }
 
+/* Of a session. Where no token has limits, it costs one compare, and no look at the
+ * session. */
+static inline bool session_is_limited(const struct broker *b, uint32_t index)
+{
+    return b->allowances.count != 0 && session_at(b, index)->allowances_count != 0;
+}
+
 /* Appends an effect with nothing but its type. The step keeps room: see step_has_room.
  */
 static inline struct broker_effect *emit(struct broker *b, enum broker_effect_type type)
