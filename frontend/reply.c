@@ -100,7 +100,7 @@ static void write_piece(struct fe_shell *shell, struct fe_hold *hold,
     hf_err err = append_piece(hold, out, bytes);
 
     hold->untaken += bytes.bytes;
-    hf_stat_add(&hold->meter->bytes_out, (int64_t)bytes.bytes);
+    hf_stat_add_alone(&hold->meter->bytes_out, (int64_t)bytes.bytes);
     if (err == HF_OK && effect->is_last) {
         err = append_end(hold, out);
     }
@@ -116,7 +116,7 @@ static void write_piece(struct fe_shell *shell, struct fe_hold *hold,
 static void count_answer(struct fe_hold *hold, uint32_t status)
 {
     if (hold->meter != NULL) {
-        hf_stat_add(&hold->meter->classes[status / 100 % FE_METER_CLASSES], 1);
+        hf_stat_add_alone(&hold->meter->classes[status / 100 % FE_METER_CLASSES], 1);
     }
 }
 
@@ -172,7 +172,7 @@ void fe_reply_problem(struct fe_shell *shell, struct fe_hold *hold, hf_reason re
     };
 
     fe_log_request(shell, hold->id, reason);
-    hf_stat_add(&shell->stats.refused[reason], 1);
+    hf_stat_add_alone(&shell->stats.refused[reason], 1);
     count_answer(hold, (uint32_t)hf_reason_status(reason));
     if (hold->client == NULL || hold->is_done) {
         return;

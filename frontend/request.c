@@ -138,7 +138,7 @@ static hf_slice client_ip(const struct fe_client *client,
                           const struct hf_http_origin *origin, char *out)
 {
     if (memcmp(&origin->address, &client->peer, sizeof client->peer) == 0) {
-        return hf_slice_of_cstr(client->peer_text);
+        return hf_slice_of(client->peer_text, client->peer_text_bytes);
     }
     hf_http_address_text(origin->address, out);
     return hf_slice_of_cstr(out);
@@ -156,7 +156,10 @@ static hf_reason encode(struct fe_client *client, struct fe_hold *hold,
     };
     char host_text[HF_HTTP_HOST_BYTES_MAX + 1 + HF_TEXT_DECIMAL_MAX];
     char ip[HF_HTTP_ADDRESS_TEXT_BYTES];
-    struct hf_http_client who = {.peer = client->peer};
+    struct hf_http_client who = {
+        .peer = client->peer,
+        .peer_text = hf_slice_of(client->peer_text, client->peer_text_bytes),
+    };
     struct hf_request_head out = {0};
     size_t dropped = 0;
     hf_reason reason;
@@ -192,9 +195,9 @@ static void count_request(struct fe_shell *shell, const struct arrival *arrival,
     struct fe_meter *meter = arrival->group->meter;
 
     hold->meter = meter;
-    hf_stat_add(&meter->requests, 1);
+    hf_stat_add_alone(&meter->requests, 1);
     if (arrival->head->method == HF_HTTP_GET || arrival->head->method == HF_HTTP_HEAD) {
-        hf_stat_add(&meter->get_head, 1);
+        hf_stat_add_alone(&meter->get_head, 1);
     }
     hold->verbosity = arrival->group->verbosity;
     if (hold->verbosity == HF_VERBOSITY_FULL &&
@@ -295,7 +298,7 @@ void fe_request_body(struct fe_client *client, hf_slice bytes, bool is_last)
     }
     client->body_bytes += bytes.bytes;
     hold->credit -= bytes.bytes < hold->credit ? bytes.bytes : hold->credit;
-    hf_stat_add(&hold->meter->bytes_in, (int64_t)bytes.bytes);
+    hf_stat_add_alone(&hold->meter->bytes_in, (int64_t)bytes.bytes);
     hold->is_whole = is_last;
     client->reading = is_last ? NULL : hold;
     input.slot = hold->slot;

@@ -65,7 +65,7 @@ HF_MUST_USE hf_err fe_stats_init(struct fe_stats *stats);
 void fe_stats_fini(struct fe_stats *stats);
 static inline void fe_count(struct fe_stats *stats, enum fe_stat row, int64_t n)
 {
-    hf_stat_add(&stats->rows[row], n);
+    hf_stat_add_alone(&stats->rows[row], n);
 }
 /* The meter of that name, made when it is new. Never NULL; lives as long as the stats.
  */

@@ -41,11 +41,9 @@ static hf_reason judge(const struct frontend *frontend,
     if (hf_time_reached(deadline_of(frontend, input), frontend->now)) {
         return HF_REASON_DEADLINE;
     }
-    if (frontend->exchanges.count == frontend->exchanges.count_max) {
-        return HF_REASON_CONN_LIMIT;
-    }
-    return exchange_of(frontend, input->id) == NULL ? HF_REASON_NONE
-                                                    : HF_REASON_INTERNAL;
+    return frontend->exchanges.count == frontend->exchanges.count_max
+               ? HF_REASON_CONN_LIMIT
+               : HF_REASON_NONE;
 }
 
 static void refuse(struct frontend *frontend, const struct frontend_input *input,
@@ -110,13 +108,19 @@ void frontend_on_request(struct frontend *frontend, const struct frontend_input 
     exchange = hf_pool_get(&frontend->exchanges);
     hf_check(exchange != NULL);
     exchange->id = input->id;
+    if (hf_map_put(&frontend->by_id, exchange) != HF_OK) {
+        hf_pool_put(&frontend->exchanges, exchange); /* that id is held already */
+        refuse(frontend, input, HF_REASON_INTERNAL);
+        return;
+    }
+    exchange->slot = hf_pool_index(&frontend->exchanges, exchange);
+    exchange->due = HF_TIME_NEVER;
     exchange->queue = frontend_queue_index(frontend, queue);
     exchange->deadline = deadline_of(frontend, input);
     exchange->is_repeatable = input->u.request.is_repeatable;
     exchange->is_length_known = input->u.request.has_length;
     exchange->length = input->u.request.length;
     exchange->body_max = input->u.request.body_max;
-    hf_check(hf_map_put(&frontend->by_id, exchange) == HF_OK);
     queue->exchanges_count++;
     exchange_effect(frontend, exchange, FRONTEND_OUT_ACCEPT)->tag =
         input->u.request.tag;

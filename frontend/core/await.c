@@ -64,7 +64,7 @@ static void expire(struct frontend *frontend, struct exchange *exchange)
 
     if (exchange->state == EXCHANGE_STALLED ||
         (exchange->state == EXCHANGE_WAITING &&
-         hf_time_before(exchange->timer.due, exchange->deadline))) {
+         hf_time_before(exchange->due, exchange->deadline))) {
         /* Nothing unrepeatable starts before its ASSIGNED was acknowledged here. */
         reason = exchange->was_assigned && !exchange->is_repeatable
                      ? HF_REASON_OUTCOME_UNKNOWN
@@ -86,6 +86,7 @@ void frontend_on_tick(struct frontend *frontend)
 {
     struct hf_heap_node *node;
 
+    frontend_age(frontend);
     while (frontend_has_room(frontend) &&
            hf_time_reached(hf_heap_next_due(&frontend->timers), frontend->now)) {
         node = hf_heap_first(&frontend->timers);

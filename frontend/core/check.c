@@ -18,7 +18,9 @@ static void check_exchange(const struct frontend *frontend,
              exchange->state == EXCHANGE_BODY);
     hf_check(exchange->sent <= exchange->spooled);
     hf_check(exchange->taken <= exchange->forwarded);
-    hf_check((exchange->timer.index == 0) == (exchange->state == EXCHANGE_RESPONDING));
+    hf_check(exchange->timer.index == 0 || !hf_list_is_linked(&exchange->young));
+    hf_check((exchange->timer.index == 0 && !hf_list_is_linked(&exchange->young)) ==
+             (exchange->state == EXCHANGE_RESPONDING));
 }
 
 static uint32_t check_line(const struct frontend_queue *queue, uint32_t index)

@@ -45,7 +45,7 @@ struct frontend_effect *exchange_effect(struct frontend *frontend,
 {
     struct frontend_effect *effect = frontend_effect_add(frontend, type);
 
-    effect->slot = hf_pool_index(&frontend->exchanges, exchange);
+    effect->slot = exchange->slot;
     effect->id = exchange->id;
     effect->broker = exchange->broker;
     return effect;
@@ -67,12 +67,17 @@ struct exchange *exchange_at(const struct frontend *frontend, uint32_t slot)
     return exchange->state == EXCHANGE_FREE ? NULL : exchange;
 }
 
-struct exchange *exchange_of(const struct frontend *frontend, hf_id id)
+/* The shell asks for the slot of a response, then the core for its exchange. */
+struct exchange *exchange_of(struct frontend *frontend, hf_id id)
 {
-    return hf_map_get(&frontend->by_id, hf_slice_of(id.bytes, sizeof id.bytes));
+    if (frontend->found == NULL || !hf_id_equal(frontend->found->id, id)) {
+        frontend->found =
+            hf_map_get(&frontend->by_id, hf_slice_of(id.bytes, sizeof id.bytes));
+    }
+    return frontend->found;
 }
 
-struct exchange *exchange_with(const struct frontend *frontend,
+struct exchange *exchange_with(struct frontend *frontend,
                                const struct frontend_input *input)
 {
     struct exchange *exchange = exchange_of(frontend, input->id);
@@ -107,18 +112,61 @@ static hf_time exchange_due(const struct frontend *frontend,
     return HF_TIME_NEVER;
 }
 
+static hf_time young_end(const struct exchange *exchange)
+{
+    return hf_time_add_ms(exchange->young_since, FRONTEND_YOUNG_MS);
+}
+
+static void stop_timer(struct frontend *frontend, struct exchange *exchange)
+{
+    hf_list_remove(&exchange->young);
+    hf_heap_remove(&frontend->timers, &exchange->timer);
+}
+
+/* Only a fresh exchange becomes young, so that the list is in order of young_since. */
 void exchange_set_timer(struct frontend *frontend, struct exchange *exchange)
 {
     hf_time due = exchange_due(frontend, exchange);
 
-    if (exchange->timer.index != 0 && exchange->timer.due.us == due.us) {
+    if (exchange->due.us == due.us) {
         return;
     }
+    exchange->due = due;
     if (due.us == HF_TIME_NEVER.us) {
-        hf_heap_remove(&frontend->timers, &exchange->timer);
+        stop_timer(frontend, exchange);
         return;
     }
+    if (!exchange->is_timed) {
+        exchange->is_timed = true;
+        exchange->young_since = frontend->now;
+        hf_list_push_back(&frontend->young, &exchange->young);
+    }
+    if (hf_list_is_linked(&exchange->young) &&
+        !hf_time_before(due, young_end(exchange))) {
+        return;
+    }
+    hf_list_remove(&exchange->young);
     hf_heap_set(&frontend->timers, &exchange->timer, due);
+}
+
+void frontend_age(struct frontend *frontend)
+{
+    struct hf_list *node;
+
+    for (int i = 0; i < FRONTEND_AGED_MAX; i++) {
+        struct exchange *exchange;
+
+        node = hf_list_first(&frontend->young);
+        if (node == NULL) {
+            return;
+        }
+        exchange = HF_CONTAINER(node, struct exchange, young);
+        if (!hf_time_reached(young_end(exchange), frontend->now)) {
+            return;
+        }
+        hf_list_remove(&exchange->young);
+        hf_heap_set(&frontend->timers, &exchange->timer, exchange->due);
+    }
 }
 
 static void say_drained(struct frontend *frontend)
@@ -138,7 +186,8 @@ void exchange_free(struct frontend *frontend, struct exchange *exchange)
     (void)exchange_effect(frontend, exchange, FRONTEND_OUT_FREE);
     hf_list_remove(&exchange->place);
     hf_list_remove(&exchange->sending);
-    hf_heap_remove(&frontend->timers, &exchange->timer);
+    stop_timer(frontend, exchange);
+    frontend->found = NULL;
     hf_check(hf_map_remove(&frontend->by_id, hf_slice_of(exchange->id.bytes,
                                                          sizeof exchange->id.bytes)) ==
              exchange);
@@ -244,6 +293,7 @@ struct frontend *frontend_new(const struct frontend_config *config)
     }
     frontend->config = *config;
     hf_list_init(&frontend->queues_all);
+    hf_list_init(&frontend->young);
     hf_list_init(&frontend->work);
     hf_list_init(&frontend->sending);
     frontend->brokers = calloc(config->brokers_max + 1, sizeof *frontend->brokers);
@@ -361,20 +411,28 @@ void frontend_step(struct frontend *frontend, const struct frontend_input *input
 
 hf_time frontend_next_deadline(const struct frontend *frontend)
 {
+    const struct hf_list *young = frontend->young.next;
+    hf_time due = hf_time_min(hf_heap_next_due(&frontend->timers),
+                              hf_heap_next_due(&frontend->retries));
+
     hf_check(frontend->effects == NULL);
 
     if (!hf_list_is_empty(&frontend->work) || !hf_list_is_empty(&frontend->sending)) {
         return HF_TIME_ZERO;
     }
-    return hf_time_min(hf_heap_next_due(&frontend->timers),
-                       hf_heap_next_due(&frontend->retries));
+    if (young == &frontend->young) {
+        return due;
+    }
+    return hf_time_min(due, young_end(HF_CONTAINER(young, struct exchange, young)));
 }
 
-uint32_t frontend_slot_of(const struct frontend *frontend, hf_id id)
+uint32_t frontend_slot_of(struct frontend *frontend, hf_id id)
 {
+    const struct exchange *exchange = exchange_of(frontend, id);
+
     hf_check(!hf_id_is_zero(id));
 
-    return hf_pool_index(&frontend->exchanges, exchange_of(frontend, id));
+    return exchange == NULL ? 0 : exchange->slot;
 }
 
 uint32_t frontend_held_count(const struct frontend *frontend)

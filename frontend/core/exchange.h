@@ -16,12 +16,16 @@
 #include "lib/base/map.h"
 #include "lib/base/pool.h"
 
-#define FRONTEND_PIECE_MAX      262144u /* PROTOCOL.md 3: a BODY record's body */
-#define FRONTEND_READ_AHEAD     262144u /* spooled beyond what the broker takes */
-#define FRONTEND_READ_STEP      65536u  /* smallest read credit worth an effect */
-#define FRONTEND_WINDOW_STEP    262144u /* smallest response window worth a record */
-#define FRONTEND_PIECES_MAX     8u      /* body pieces of one exchange per step */
-#define FRONTEND_REOPEN_MS      1000    /* a refused handle is tried again */
+#define FRONTEND_PIECE_MAX   262144u /* PROTOCOL.md 3: a BODY record's body */
+#define FRONTEND_READ_AHEAD  262144u /* spooled beyond what the broker takes */
+#define FRONTEND_READ_STEP   65536u  /* smallest read credit worth an effect */
+#define FRONTEND_WINDOW_STEP 262144u /* smallest response window worth a record */
+#define FRONTEND_PIECES_MAX  8u      /* body pieces of one exchange per step */
+/* An exchange that is due later than this enters the heap of timers only if it lives as
+ * long: nearly all are answered before, and a list costs less than a heap. */
+#define FRONTEND_YOUNG_MS       1000
+#define FRONTEND_AGED_MAX       256  /* in one step; the rest is due at once */
+#define FRONTEND_REOPEN_MS      1000 /* a refused handle is tried again */
 #define FRONTEND_QUEUE_NAME_MAX 255u
 #define FRONTEND_QUEUES_LIMIT   65535u /* a handle's low 16 bits are the queue */
 /* What one handler may append; the loops stop this far before the end. */
@@ -48,7 +52,11 @@ enum exchange_state {
 struct exchange {
     struct hf_list place;   /* queue.waiting or frontend_broker.offered */
     struct hf_list sending; /* frontend.sending */
+    struct hf_list young;   /* frontend.young */
+    hf_time young_since;
     struct hf_heap_node timer;
+    hf_time due; /* HF_TIME_NEVER: nothing happens by itself */
+    uint32_t slot;
     enum exchange_state state;
     hf_id id;
     uint32_t queue;  /* index in frontend.queues; 0 never */
@@ -57,6 +65,7 @@ struct exchange {
     hf_time waiting_since;
     uint64_t epoch; /* of the last ASSIGNED or RESPONSE */
 
+    bool is_timed; /* has been among the young */
     bool is_repeatable;
     bool is_streamed;  /* the body follows the ENQUEUE */
     bool is_expecting; /* a 100 Continue is owed */
@@ -114,6 +123,8 @@ struct frontend {
     struct hf_map by_id;
     struct hf_map by_name;
     struct hf_heap timers;  /* exchanges */
+    struct hf_list young;   /* exchanges not in timers yet, oldest first */
+    struct exchange *found; /* by the last look-up; NULL: none */
     struct hf_heap retries; /* queues */
     struct hf_list queues_all;
     struct hf_list work;
@@ -138,12 +149,14 @@ struct frontend_effect *frontend_effect_add(struct frontend *frontend,
 bool frontend_has_room(const struct frontend *frontend);
 /* The live exchange of a slot or id, or NULL. */
 struct exchange *exchange_at(const struct frontend *frontend, uint32_t slot);
-struct exchange *exchange_of(const struct frontend *frontend, hf_id id);
+struct exchange *exchange_of(struct frontend *frontend, hf_id id);
 /* The exchange that this record is about, if it is now with that broker, else NULL. */
-struct exchange *exchange_with(const struct frontend *frontend,
+struct exchange *exchange_with(struct frontend *frontend,
                                const struct frontend_input *input);
 /* When something must happen to it although nothing comes in. */
 void exchange_set_timer(struct frontend *frontend, struct exchange *exchange);
+/* Puts those that are young no more into the heap, as many as a step may. */
+void frontend_age(struct frontend *frontend);
 /* Lets go of the exchange: FREE, and DRAINED when it was the last. */
 void exchange_free(struct frontend *frontend, struct exchange *exchange);
 /* Tells its broker, if it is with one, to stop. */

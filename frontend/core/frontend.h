@@ -160,7 +160,7 @@ void frontend_step(struct frontend *frontend, const struct frontend_input *input
                    struct frontend_effects *effects);
 hf_time frontend_next_deadline(const struct frontend *frontend);
 hf_slice frontend_queue_name(const struct frontend *frontend, uint32_t queue);
-uint32_t frontend_slot_of(const struct frontend *frontend, hf_id id); /* 0 = unknown */
+uint32_t frontend_slot_of(struct frontend *frontend, hf_id id); /* 0 = unknown */
 uint32_t frontend_held_count(const struct frontend *frontend);
 void frontend_check(const struct frontend *frontend);
 

@@ -23,6 +23,15 @@ static inline void hf_stat_add(struct hf_stat *stat, int64_t n)
     atomic_fetch_add_explicit(&stat->value, n, memory_order_relaxed);
 }
 
+/* The same for a number that one thread alone changes: readers see it whole, and no
+ * locked instruction is needed. */
+static inline void hf_stat_add_alone(struct hf_stat *stat, int64_t n)
+{
+    int64_t value = atomic_load_explicit(&stat->value, memory_order_relaxed);
+
+    atomic_store_explicit(&stat->value, value + n, memory_order_relaxed);
+}
+
 static inline void hf_stat_set(struct hf_stat *stat, int64_t value)
 {
     atomic_store_explicit(&stat->value, value, memory_order_relaxed);

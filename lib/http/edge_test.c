@@ -43,7 +43,8 @@ static void passes(const struct hf_http_edge *edge, const char *block,
                    const char *expected, size_t dropped_expected)
 {
     HF_AUTO(hf_buf_fini) struct hf_buf out;
-    struct hf_http_client client = {address_of("192.0.2.9"), false, HF_SLICE("h")};
+    struct hf_http_client client = {address_of("192.0.2.9"), false, HF_SLICE("h"),
+                                    HF_SLICE_EMPTY};
     struct sample s;
     size_t dropped;
 
@@ -59,7 +60,8 @@ static void passes(const struct hf_http_edge *edge, const char *block,
 static void is_refused(const struct hf_http_edge *edge, const char *block)
 {
     HF_AUTO(hf_buf_fini) struct hf_buf out;
-    struct hf_http_client client = {address_of("192.0.2.9"), false, HF_SLICE("h")};
+    struct hf_http_client client = {address_of("192.0.2.9"), false, HF_SLICE("h"),
+                                    HF_SLICE_EMPTY};
     struct sample s;
     size_t dropped;
 
@@ -144,7 +146,8 @@ static void client_is(const char *peer, const char *block, const char *expected)
 {
     struct hf_http_network trusted[2];
     struct hf_http_edge edge = {.trusted_proxies = trusted, .trusted_proxies_count = 2};
-    struct hf_http_client client = {address_of(peer), false, HF_SLICE("h")};
+    struct hf_http_client client = {address_of(peer), false, HF_SLICE("h"),
+                                    HF_SLICE_EMPTY};
     struct hf_http_origin origin;
     struct sample s;
     char text[HF_HTTP_ADDRESS_TEXT_BYTES];
