@@ -400,12 +400,17 @@ void fe_client_flush(struct fe_client *client)
 
 void fe_client_drain(struct fe_client *client)
 {
-    if (client->is_gone || client->is_closing) {
+    bool is_written = hf_conn_queued_bytes(client->conn) == 0;
+    bool is_overdue =
+        hf_time_diff_ms(client->since, client->shell->now) >= FE_LINGER_DRAIN_MS;
+
+    if (client->is_gone || !is_written) {
         return;
     }
-    if (fe_client_is_idle(client)) {
-        client->is_closing = true;
-        fe_client_touch(client);
+    if (client->is_lingering ? is_overdue
+                             : !client->is_closing && fe_client_is_idle(client) &&
+                                   (client->requests_count > 0 || is_overdue)) {
+        fe_client_drop(client);
     }
 }
 

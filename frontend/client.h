@@ -19,6 +19,7 @@
 #define FE_INPUT_BYTES_MAX 131072u /* unparsed input kept; then reading stops */
 #define FE_REQUESTS_MAX    1000000u
 #define FE_LINGER_MS       5000
+#define FE_LINGER_DRAIN_MS 500  /* the same while the frontend ends */
 #define FE_RATE_GRACE_MS   5000 /* SECURITY.md 5: min rates hold after 5 s */
 
 struct fe_client {
@@ -70,7 +71,8 @@ void fe_client_work(struct fe_client *client);
 void fe_client_flush(struct fe_client *client);
 /* Cancels all its requests and closes it. Not from an effect. */
 void fe_client_drop(struct fe_client *client);
-/* Draining: closes it when it is between requests, else after its last answer. */
+/* Draining, called at every tick: closes it at once when it rests between requests, and
+ * soon after its last answer. One that has just come may still ask. */
 void fe_client_drain(struct fe_client *client);
 /* client_time.c: looked at about once a second. Not from an effect. */
 void fe_client_look(struct fe_client *client);
