@@ -57,6 +57,19 @@ static void send_answer(struct answer *a)
     a->result.sessions_count = 0;
 }
 
+/* Sends what is full, and lets go of the lock for others. False: the session was ended
+ * meanwhile. */
+static bool make_room(struct answer *a)
+{
+    if (a->result.queues_count < PER_RECORD && a->result.sessions_count < PER_RECORD) {
+        return true;
+    }
+    send_answer(a);
+    br_unlock(a->br);
+    br_lock(a->br);
+    return br_is_heard(a->br, a->session);
+}
+
 static void add_queue(struct answer *a, const struct broker_queue_view *view,
                       hf_time now)
 {
@@ -77,9 +90,6 @@ static void add_queue(struct answer *a, const struct broker_queue_view *view,
         .idle_credit = view->idle_credit,
         .state = (enum hf_queue_state)view->state,
     };
-    if (a->result.queues_count == PER_RECORD) {
-        send_answer(a);
-    }
 }
 
 static void add_session(struct answer *a, uint32_t index)
@@ -98,17 +108,40 @@ static void add_session(struct answer *a, uint32_t index)
         .snapshot = s->snapshot,
         .queue = hf_slice_of_cstr(s->queue),
     };
-    if (a->result.sessions_count == PER_RECORD) {
-        send_answer(a);
+}
+
+/* All queues and sessions but for the last rows, which leave with the broker's own. */
+static bool add_all(struct answer *a)
+{
+    struct br *br = a->br;
+    hf_time now = hf_clock_now();
+
+    for (uint32_t i = 1; i <= broker_queues_count(br->core); i++) {
+        struct broker_queue_view view;
+
+        if (!make_room(a)) {
+            return false;
+        }
+        if (broker_queue_at(br->core, i, &view)) {
+            add_queue(a, &view, now);
+        }
     }
+    for (uint32_t i = 1; i < br->sessions_fresh; i++) {
+        if (!make_room(a)) {
+            return false;
+        }
+        if (br->sessions[i].is_up) {
+            add_session(a, i);
+        }
+    }
+    return true;
 }
 
 void br_stat(struct br *br, uint32_t session, const struct hf_record *record)
 {
-    static struct answer a; /* under the core lock */
+    struct answer a;
     struct hf_stat_query query;
     struct br_store_space space = {0};
-    hf_time now = hf_clock_now();
 
     if (hf_stat_query_decode(record->meta, &query) != HF_OK) {
         br_end_session(br, session, HF_REASON_PROTOCOL);
@@ -123,17 +156,8 @@ void br_stat(struct br *br, uint32_t session, const struct hf_record *record)
     a.result.nonce = query.nonce;
     a.result.queues = a.queues;
     a.result.sessions = a.sessions;
-    for (uint32_t i = 1; i <= broker_queues_count(br->core); i++) {
-        struct broker_queue_view view;
-
-        if (broker_queue_at(br->core, i, &view)) {
-            add_queue(&a, &view, now);
-        }
-    }
-    for (uint32_t i = 1; i < br->sessions_fresh; i++) {
-        if (br->sessions[i].is_up) {
-            add_session(&a, i);
-        }
+    if (!add_all(&a)) {
+        return;
     }
     space = br->space;
     const struct hf_broker_stat self = {

@@ -258,6 +258,38 @@ static void new_session_of_a_token_has_no_new_burst(void **state)
     bench_expect(t, "hold r2\n");
 }
 
+/* There is room for those of all sessions; the one unused for longest goes first. */
+static void tokens_are_remembered_while_there_is_room(void **state)
+{
+    (void)state;
+    struct broker_config config = bench_config();
+    struct broker_limits limits = token(0);
+
+    config.sessions_max = 1;
+    bench_fini(t);
+    bench_init(t, BROKER_LAZY, &config);
+    limits.rate = 1;
+    for (unsigned id = 1; id <= BROKER_LIMITS_MAX * 3 + 1; id++) {
+        limits.token[0] = (uint8_t)id;
+        init_sender(limits);
+        bench_submit(t, 1, id, REPEATABLE);
+        assert_non_null(strstr(t->text, "hold"));
+        bench_down(t, 1);
+        bench_forget(t);
+    }
+
+    limits.token[0] = 2;
+    init_sender(limits);
+    bench_submit(t, 1, 50, REPEATABLE);
+    bench_expect(t, "refused s1 r50 RateLimit retry 1000\noutcome r50 RateLimit\n");
+    bench_down(t, 1);
+    bench_forget(t);
+    limits.token[0] = 1;
+    init_sender(limits);
+    bench_submit(t, 1, 50, REPEATABLE);
+    bench_expect(t, "hold r50\n");
+}
+
 /* What a frontend holds while the broker restarts comes back all at once. */
 static void requests_offered_again_after_a_restart_are_not_refused(void **state)
 {
@@ -387,6 +419,7 @@ int main(void)
         TEST(renewed_token_has_its_own_limits),
         TEST(requests_beyond_rate_are_refused_until_there_is_room),
         TEST(new_session_of_a_token_has_no_new_burst),
+        TEST(tokens_are_remembered_while_there_is_room),
         TEST(requests_offered_again_after_a_restart_are_not_refused),
         TEST(requests_beyond_bytes_are_refused),
         TEST(response_beyond_bytes_is_a_bad_response),
