@@ -133,8 +133,18 @@ static uint32_t wheel_distance(const struct wheel *wheel)
     return slot - from;
 }
 
+/* The first used tick, remembered until its slot is empty: every step asks. */
+static int64_t wheel_first(struct wheel *wheel)
+{
+    if (wheel->first == WHEEL_UNKNOWN) {
+        wheel->first = wheel->tick + wheel_distance(wheel);
+    }
+    return wheel->first;
+}
+
 bool wheel_init(struct wheel *wheel)
 {
+    wheel->first = WHEEL_UNKNOWN;
     wheel->slots = calloc(WHEEL_SLOTS, sizeof *wheel->slots);
     return wheel->slots != NULL;
 }
@@ -153,6 +163,9 @@ void wheel_disarm(struct broker *b, struct request *r)
     request_list_remove(b, &b->wheel.slots[r->timer_slot], r);
     if (b->wheel.slots[r->timer_slot].count == 0) {
         wheel_unmark(&b->wheel, r->timer_slot);
+        if ((uint64_t)b->wheel.first % WHEEL_SLOTS == r->timer_slot) {
+            b->wheel.first = WHEEL_UNKNOWN;
+        }
     }
     r->bits &= (uint16_t)~REQUEST_IS_TIMED;
     b->wheel.count--;
@@ -183,6 +196,10 @@ void wheel_arm(struct broker *b, struct request *r, hf_time due)
         }
         wheel_disarm(b, r);
     }
+    if (wheel->count == 0 ||
+        (wheel->first != WHEEL_UNKNOWN && wheel->tick + away < wheel->first)) {
+        wheel->first = wheel->tick + away;
+    }
     r->timer_slot = (uint16_t)((uint64_t)(wheel->tick + away) % WHEEL_SLOTS);
     wheel->slots[r->timer_slot].kind = LINK_TIMER;
     request_list_push_back(b, &wheel->slots[r->timer_slot], r);
@@ -199,7 +216,7 @@ struct request *wheel_pop(struct broker *b)
     if (wheel->count == 0 || wheel->tick > now_tick) {
         return NULL;
     }
-    int64_t tick = wheel->tick + wheel_distance(wheel);
+    int64_t tick = wheel_first(wheel);
 
     if (tick > now_tick) {
         wheel->tick = now_tick;
@@ -218,7 +235,8 @@ hf_time wheel_next(const struct wheel *wheel)
     if (wheel->count == 0) {
         return HF_TIME_NEVER;
     }
-    int64_t tick = wheel->tick + wheel_distance(wheel);
+    int64_t tick = wheel->first != WHEEL_UNKNOWN ? wheel->first
+                                                 : wheel->tick + wheel_distance(wheel);
 
     return (hf_time){tick * (1 << WHEEL_TICK_SHIFT)};
 }

@@ -51,12 +51,14 @@ struct request *request_list_next(const struct broker *b,
 
 #define WHEEL_TICK_SHIFT 12
 #define WHEEL_SLOTS      65536u
+#define WHEEL_UNKNOWN    INT64_MIN
 
 struct wheel {
     struct request_list *slots;              /* WHEEL_SLOTS */
     uint64_t used[WHEEL_SLOTS / 64];         /* slots that are not empty */
     uint64_t used_words[WHEEL_SLOTS / 4096]; /* words of `used` that are not 0 */
     int64_t tick;                            /* all before it are empty */
+    int64_t first;                           /* used tick, or WHEEL_UNKNOWN */
     uint32_t count;
 };
 

@@ -73,12 +73,3 @@ uint32_t hf_pool_index(const struct hf_pool *pool, const void *object)
     hf_check(offset / pool->object_bytes < pool->fresh);
     return (uint32_t)(offset / pool->object_bytes) + 1;
 }
-
-void *hf_pool_at(const struct hf_pool *pool, uint32_t index)
-{
-    if (index == 0) {
-        return NULL;
-    }
-    hf_check(index <= pool->fresh);
-    return object_at(pool, index);
-}

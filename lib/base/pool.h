@@ -28,6 +28,10 @@ void hf_pool_put(struct hf_pool *pool, void *object);
 /* 1-based stable index of an object; 0 stands for none. */
 uint32_t hf_pool_index(const struct hf_pool *pool, const void *object);
 /* NULL for 0. */
-void *hf_pool_at(const struct hf_pool *pool, uint32_t index);
+static inline void *hf_pool_at(const struct hf_pool *pool, uint32_t index)
+{
+    hf_check(index <= pool->fresh);
+    return index == 0 ? NULL : pool->storage + (size_t)(index - 1) * pool->object_bytes;
+}
 
 #endif
