@@ -209,17 +209,28 @@ static void check_tokens(struct ct_reading *r)
     }
 }
 
-static bool has_named(const struct hf_conf_node *list, hf_slice name)
+/* The names of a section's elements, sorted. */
+static size_t sort_names(struct ct_reading *r, const char *section)
 {
-    for (const struct hf_conf_node *at = list == NULL ? NULL : list->children;
-         at != NULL; at = at->next) {
-        const struct hf_conf_node *found = hf_conf_get(at, "name");
+    const struct hf_conf_node *list = hf_conf_get(r->conf->root, section);
+    size_t count = 0;
 
-        if (found != NULL && hf_slice_equal(found->text, name)) {
-            return true;
+    for (const struct hf_conf_node *at = list == NULL ? NULL : list->children;
+         at != NULL && count < CT_PREFIXES_MAX; at = at->next) {
+        const struct hf_conf_node *name = hf_conf_get(at, "name");
+
+        if (name != NULL) {
+            r->names[count++] = (struct ct_name){name->text, name};
         }
     }
-    return false;
+    qsort(r->names, count, sizeof *r->names, ct_config_compare_names);
+    return count;
+}
+
+static int compare_to_name(const void *text, const void *name)
+{
+    return hf_slice_compare(*(const hf_slice *)text,
+                            ((const struct ct_name *)name)->text);
 }
 
 /* Every `key` of `section` must name an element of `target`. */
@@ -227,13 +238,14 @@ static void check_references(struct ct_reading *r, const char *section, const ch
                              const char *target)
 {
     const struct hf_conf_node *list = hf_conf_get(r->conf->root, section);
-    const struct hf_conf_node *targets = hf_conf_get(r->conf->root, target);
+    size_t count = sort_names(r, target);
 
     for (const struct hf_conf_node *at = list == NULL ? NULL : list->children;
          at != NULL; at = at->next) {
         const struct hf_conf_node *node = hf_conf_get(at, key);
 
-        if (node != NULL && !has_named(targets, node->text)) {
+        if (node != NULL && bsearch(&node->text, r->names, count, sizeof *r->names,
+                                    compare_to_name) == NULL) {
             hf_conf_report(r->conf, node, "%s: \"%.*s\" is not in %s", key,
                            (int)(node->text.bytes < 64 ? node->text.bytes : 64),
                            (const char *)node->text.data, target);
