@@ -4,6 +4,7 @@
 #include "controller/mint.h"
 #include "lib/base/log.h"
 #include "lib/io/clock.h"
+#include "lib/token/paserk.h"
 #include "lib/token/revocation.h"
 
 #include <stdlib.h>
@@ -73,12 +74,36 @@ static void publish_next(struct ct *ct)
     ct->is_revocation_late = false;
 }
 
+static size_t cost_of(const struct ct_revoked *revoked)
+{
+    switch (revoked->kind) {
+    case CT_REVOKED_JTI:
+        return HF_REVOCATION_ENTRY_BYTES(HF_JTI_TEXT_BYTES);
+    case CT_REVOKED_KEY:
+        return HF_REVOCATION_ENTRY_BYTES(HF_KEY_TEXT_BYTES);
+    case CT_REVOKED_SUBJECT:
+        return HF_REVOCATION_ENTRY_BYTES(strlen(revoked->subject));
+    }
+    return HF_REVOCATION_ENTRY_BYTES((size_t)HF_SUBJECT_BYTES_MAX);
+}
+
+/* Whether the signed parts have room for one more. */
+static bool has_room(const struct ct *ct, const struct ct_revoked *more)
+{
+    size_t bytes = cost_of(more);
+
+    for (size_t i = 0; i < ct->revoked_count; i++) {
+        bytes += cost_of(&ct->revoked[i]);
+    }
+    return ct->revoked_count < CT_REVOKED_MAX && bytes <= HF_REVOCATION_BYTES_MAX;
+}
+
 hf_err ct_revoke(struct ct *ct, const struct ct_revoked *revoked, bool is_urgent)
 {
-    if (ct->revoked_count == CT_REVOKED_MAX) {
+    if (!has_room(ct, revoked)) {
         expire(ct);
     }
-    if (ct->revoked_count == CT_REVOKED_MAX) {
+    if (!has_room(ct, revoked)) {
         return HF_ERR_FULL;
     }
     ct_must(ct_store_put_revoked(ct->store, revoked), "revocations");

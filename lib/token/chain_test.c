@@ -2,7 +2,11 @@
 #include "lib/token/claims_vectors.h"
 #include "lib/token/revocation.h"
 
-#define NOW 1767225900
+#define NOW                   1767225900
+#define RECORD_LIST_BYTES_MAX 65535 /* HF_META_LIST_MAX, with the record's own bytes   \
+                                     */
+#define DOCUMENT_HEAD_BYTES_MORE                                                       \
+    400 /* where issuer and audience are at their longest */
 
 struct fixture {
     struct hf_secret *issuer, *holder, *other;
@@ -338,6 +342,52 @@ static void list_in_parts_counts_only_when_complete(void **state)
     hf_revocation_free(target);
 }
 
+/* As many holder keys, the longest entries by far, as the parts have room for. */
+static void every_part_fits_into_a_record(void **state)
+{
+    struct fixture *f = *state;
+    struct hf_revocation *source = new_list();
+    struct hf_revocation *target = new_list();
+    size_t each = HF_REVOCATION_ENTRY_BYTES((size_t)HF_KEY_TEXT_BYTES);
+    struct hf_buf token;
+    hf_key holder = {{0}};
+    size_t parts;
+    size_t longest = 0;
+
+    hf_buf_init(&token, HF_DOCUMENT_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < HF_REVOCATION_BYTES_MAX / each; i++) {
+        holder.bytes[0] = (uint8_t)i;
+        holder.bytes[1] = (uint8_t)(i >> 8);
+        assert_int_equal(hf_revocation_add_holder(source, holder, NOW + 900), HF_OK);
+    }
+    hf_revocation_finish(source);
+    parts = hf_revocation_parts(source);
+    assert_in_range(parts, HF_REVOCATION_PARTS_MAX - 1, HF_REVOCATION_PARTS_MAX);
+    for (size_t part = 0; part < parts; part++) {
+        publish(f, source, 5, part, &token);
+        longest = hf_buf_bytes(&token) > longest ? hf_buf_bytes(&token) : longest;
+        assert_int_equal(
+            hf_revocation_add_part(target, hf_buf_slice(&token), &f->documents),
+            HF_TOKEN_OK);
+    }
+    assert_in_range(longest, 60000, RECORD_LIST_BYTES_MAX - DOCUMENT_HEAD_BYTES_MORE);
+    assert_true(hf_revocation_is_complete(target));
+    assert_true(hf_revocation_has_holder(target, holder));
+    for (size_t i = 0; i < 3000; i++) { /* past the last part */
+        holder.bytes[2] = 1;
+        holder.bytes[0] = (uint8_t)i;
+        holder.bytes[1] = (uint8_t)(i >> 8);
+        assert_int_equal(hf_revocation_add_holder(source, holder, NOW + 900), HF_OK);
+    }
+    hf_revocation_finish(source);
+    assert_int_equal(
+        hf_revocation_write(source, &(struct hf_document_head){0}, 0, &token),
+        HF_ERR_FULL);
+    hf_buf_fini(&token);
+    hf_revocation_free(source);
+    hf_revocation_free(target);
+}
+
 static void entries_leave_the_list_after_their_end(void **state)
 {
     struct hf_revocation *list = new_list();
@@ -415,6 +465,7 @@ int main(void)
         CASE(inspection_shows_every_claim_unverified),
         CASE(subject_watermark_hits_older_tokens_only),
         CASE(list_in_parts_counts_only_when_complete),
+        CASE(every_part_fits_into_a_record),
         CASE(entries_leave_the_list_after_their_end),
         CASE(manifest_binds_cluster_and_content),
         CASE(wrapped_secret_opens_with_its_passphrase_alone),

@@ -382,15 +382,40 @@ enum hf_token_error hf_revocation_add_part(struct hf_revocation *list, hf_slice 
     return error;
 }
 
+/* The most an entry adds to a payload. Nothing in it is ever escaped. */
+static size_t cost_of(const struct entry *entry)
+{
+    static const size_t texts[KINDS] = {HF_JTI_TEXT_BYTES, HF_KEY_TEXT_BYTES, 0, 0, 0};
+
+    return HF_REVOCATION_ENTRY_BYTES(texts[entry->kind] != 0 ? texts[entry->kind]
+                                                             : entry->name_bytes);
+}
+
+/* The end of the part whose first entry is at `from`. */
+static size_t end_of_part(const struct hf_revocation *list, size_t from)
+{
+    const struct entry *entries = entries_of(list);
+    size_t bytes = 0;
+    size_t at = from;
+
+    for (; at < count_of(list); at++) {
+        bytes += cost_of(&entries[at]);
+        if (bytes > HF_REVOCATION_PART_BYTES) {
+            break;
+        }
+    }
+    return at;
+}
+
 size_t hf_revocation_parts(const struct hf_revocation *list)
 {
-    size_t count = count_of(list);
+    size_t parts = 0;
 
     hf_check(list->is_finished);
-
-    return count == 0
-               ? 1
-               : (count + HF_REVOCATION_PART_ENTRIES - 1) / HF_REVOCATION_PART_ENTRIES;
+    for (size_t at = 0; at < count_of(list); parts++) {
+        at = end_of_part(list, at);
+    }
+    return parts == 0 ? 1 : parts;
 }
 
 static hf_err write_pair(struct hf_buf *out, hf_slice name, int64_t instant_s)
@@ -433,18 +458,16 @@ static hf_err write_entry(const struct hf_revocation *list, const struct entry *
     return HF_ERR_INVALID;
 }
 
-/* The entries of one kind among those of this part, as a JSON array. */
-static hf_err write_kind(const struct hf_revocation *list, enum kind kind, size_t part,
-                         struct hf_buf *out)
+/* The entries of one kind from `begin` to before `end`, as a JSON array. */
+static hf_err write_kind(const struct hf_revocation *list, enum kind kind, size_t begin,
+                         size_t end, struct hf_buf *out)
 {
     static const char *const names[KINDS] = {"jti", "cnf", "kid", "sub", "q"};
     const struct entry *entries = entries_of(list);
-    size_t end = (part + 1) * HF_REVOCATION_PART_ENTRIES;
     const char *separator = "";
     hf_err err = hf_buf_printf(out, ",\"%s\":[", names[kind]);
 
-    for (size_t i = part * HF_REVOCATION_PART_ENTRIES;
-         err == HF_OK && i < end && i < count_of(list); i++) {
+    for (size_t i = begin; err == HF_OK && i < end; i++) {
         if (entries[i].kind != (uint16_t)kind) {
             continue;
         }
@@ -462,10 +485,16 @@ hf_err hf_revocation_write(const struct hf_revocation *list,
                            struct hf_buf *out)
 {
     size_t parts = hf_revocation_parts(list);
+    size_t begin = 0;
     hf_err err;
 
     hf_check(part < parts);
-    hf_check(parts <= HF_REVOCATION_PARTS_MAX);
+    if (parts > HF_REVOCATION_PARTS_MAX) {
+        return HF_ERR_FULL;
+    }
+    for (size_t i = 0; i < part; i++) {
+        begin = end_of_part(list, begin);
+    }
 
     if ((err = hf_document_head_write(head, out)) == HF_OK && parts > 1) {
         err = hf_buf_printf(out, ",\"part\":%zu,\"parts\":%zu", part + 1, parts);
@@ -475,7 +504,7 @@ hf_err hf_revocation_write(const struct hf_revocation *list,
             hf_buf_printf(out, ",\"min_ep\":%llu", (unsigned long long)list->epoch_min);
     }
     for (int kind = JTI; err == HF_OK && kind < KINDS; kind++) {
-        err = write_kind(list, (enum kind)kind, part, out);
+        err = write_kind(list, (enum kind)kind, begin, end_of_part(list, begin), out);
     }
     return err != HF_OK ? err : hf_buf_append_byte(out, '}');
 }

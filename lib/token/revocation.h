@@ -12,9 +12,19 @@
 #include "lib/token/chain.h"
 #include "lib/token/document.h"
 
-#define HF_REVOCATION_ENTRIES_MAX  50000
-#define HF_REVOCATION_PART_ENTRIES 800
-#define HF_REVOCATION_PARTS_MAX    64
+#define HF_REVOCATION_ENTRIES_MAX 50000
+/* The entries of one part. With its head and signature it is a token of less than the
+ * 65,535 bytes that a record's list may have. */
+#define HF_REVOCATION_PART_BYTES 47104
+#define HF_REVOCATION_PARTS_MAX  64
+/* What an entry with a text of so many bytes takes of them: with a time or number. */
+#define HF_REVOCATION_ENTRY_BYTES(text_bytes) ((text_bytes) + 28)
+/* Entries of so many bytes in all always fit into the parts: a part is left with less
+ * than the longest entry's room. */
+#define HF_REVOCATION_BYTES_MAX                                                        \
+    (HF_REVOCATION_PARTS_MAX *                                                         \
+     (HF_REVOCATION_PART_BYTES -                                                       \
+      HF_REVOCATION_ENTRY_BYTES((size_t)HF_QUEUE_NAME_BYTES_MAX)))
 
 struct hf_revocation;
 
@@ -43,7 +53,7 @@ void hf_revocation_finish(struct hf_revocation *list);
 
 /* Number of documents the list takes, at least 1, and the payload of part 0.. of them,
  * to be signed as HF_DOCUMENT_REVOCATION. `head` gives issuer, audience, seq and times.
- * The list is finished. */
+ * HF_ERR_FULL: more than HF_REVOCATION_PARTS_MAX. The list is finished. */
 size_t hf_revocation_parts(const struct hf_revocation *list);
 HF_MUST_USE hf_err hf_revocation_write(const struct hf_revocation *list,
                                        const struct hf_document_head *head, size_t part,
