@@ -50,11 +50,6 @@ static void clear(struct hf_buf *buf, size_t kept)
 
 void fe_hold_release(struct fe_shell *shell, struct fe_hold *hold)
 {
-    struct hf_buf head;
-    struct hf_buf queue;
-    struct hf_buf out;
-    struct fe_spool spool;
-
     if (hold->client != NULL || hold->slot != 0) {
         return;
     }
@@ -67,11 +62,7 @@ void fe_hold_release(struct fe_shell *shell, struct fe_hold *hold)
     clear(&hold->out, OUT_KEPT);
     clear(&hold->queue, HEAD_KEPT);
     fe_spool_clear(&hold->spool);
-    head = hold->head;
-    queue = hold->queue;
-    out = hold->out;
-    spool = hold->spool;
-    *hold = (struct fe_hold){.head = head, .queue = queue, .out = out, .spool = spool};
+    memset(hold, 0, offsetof(struct fe_hold, head)); /* the buffers stay */
     hf_list_push_front(&shell->holds_free, &hold->place);
     shell->holds_free_count++;
 }

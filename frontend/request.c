@@ -252,13 +252,14 @@ static void submit(struct fe_client *client, struct fe_hold *hold,
 void fe_request_start(struct fe_client *client)
 {
     struct fe_shell *shell = client->shell;
-    struct arrival arrival = {.head = hf_http_parser_head(client->parser)};
+    struct arrival arrival; /* large, and judge fills it: not cleared first */
     struct fe_hold *hold = new_hold(client);
     hf_reason reason;
 
     if (hold == NULL) {
         return;
     }
+    arrival.head = hf_http_parser_head(client->parser);
     fe_count(&shell->stats, FE_STAT_requests_total, 1);
     client->requests_count++;
     hold->is_whole = !has_body(arrival.head);

@@ -17,6 +17,10 @@ void fe_shell_look(struct fe_shell *shell)
 {
     int64_t seconds;
 
+    if (shell->has_looked) {
+        return;
+    }
+    shell->has_looked = true;
     shell->now = hf_clock_now();
     seconds = shell->now.us / 1000000;
     if (seconds != shell->date_s) {
@@ -129,6 +133,7 @@ static void on_turn_end(void *ctx)
         flush_clients(shell);
     } while (!hf_list_is_empty(&shell->resumed) && ++rounds < ROUNDS_PER_TURN);
     fe_uplinks_turn(shell);
+    shell->has_looked = false; /* next, the loop waits */
 }
 
 static void each_client(struct fe_shell *shell, void (*fn)(struct fe_client *client))

@@ -68,6 +68,7 @@ struct fe_shell {
     struct frontend *core;
     struct frontend_effects effects;
     bool is_stepping;
+    bool has_looked; /* at the clock, in this turn of the loop */
     hf_time now;
     int64_t date_s;
     char date[HF_HTTP_DATE_BYTES + 1];
@@ -121,7 +122,7 @@ HF_MUST_USE hf_err fe_shell_new(const struct fe_options *options,
 int fe_shell_run(struct fe_shell *shell);
 void fe_shell_free(struct fe_shell *shell);
 
-/* Reads the clock for the inputs that follow. */
+/* Reads the clock for the inputs that follow, once in a turn of the loop. */
 void fe_shell_look(struct fe_shell *shell);
 hf_slice fe_shell_date(const struct fe_shell *shell);
 hf_id fe_shell_new_id(struct fe_shell *shell);

@@ -122,10 +122,11 @@ struct frontend {
     struct hf_pool queues;
     struct hf_map by_id;
     struct hf_map by_name;
-    struct hf_heap timers;  /* exchanges */
-    struct hf_list young;   /* exchanges not in timers yet, oldest first */
-    struct exchange *found; /* by the last look-up; NULL: none */
-    struct hf_heap retries; /* queues */
+    struct hf_heap timers;        /* exchanges */
+    struct hf_list young;         /* exchanges not in timers yet, oldest first */
+    struct exchange *found;       /* by the last look-up; NULL: none */
+    struct hf_heap retries;       /* queues */
+    struct frontend_queue *named; /* by the last look-up by name; NULL: none */
     struct hf_list queues_all;
     struct hf_list work;
     struct hf_list sending;
@@ -179,8 +180,7 @@ void frontend_pump(struct frontend *frontend);
 /* routes.c */
 struct frontend_queue *frontend_queue_at(const struct frontend *frontend,
                                          uint32_t index);
-struct frontend_queue *frontend_queue_named(const struct frontend *frontend,
-                                            hf_slice name);
+struct frontend_queue *frontend_queue_named(struct frontend *frontend, hf_slice name);
 uint32_t frontend_queue_index(const struct frontend *frontend,
                               const struct frontend_queue *queue);
 /* Forgets a queue that is neither routed nor in use. */

@@ -12,10 +12,18 @@ struct frontend_queue *frontend_queue_at(const struct frontend *frontend,
     return hf_pool_at(&frontend->queues, index);
 }
 
-struct frontend_queue *frontend_queue_named(const struct frontend *frontend,
-                                            hf_slice name)
+static hf_slice name_of(const struct frontend_queue *queue)
 {
-    return hf_map_get(&frontend->by_name, name);
+    return hf_slice_of(queue->name, queue->name_bytes);
+}
+
+/* Requests that follow each other mostly go to one queue. */
+struct frontend_queue *frontend_queue_named(struct frontend *frontend, hf_slice name)
+{
+    if (frontend->named == NULL || !hf_slice_equal(name_of(frontend->named), name)) {
+        frontend->named = hf_map_get(&frontend->by_name, name);
+    }
+    return frontend->named;
 }
 
 uint32_t frontend_queue_index(const struct frontend *frontend,
@@ -29,7 +37,7 @@ hf_slice frontend_queue_name(const struct frontend *frontend, uint32_t queue)
     const struct frontend_queue *found = frontend_queue_at(frontend, queue);
 
     hf_check(found != NULL);
-    return hf_slice_of(found->name, found->name_bytes);
+    return name_of(found);
 }
 
 /* A handle that is open, or may be, is waited for: its CLOSED must find the queue. */
@@ -39,8 +47,8 @@ void frontend_queue_release(struct frontend *frontend, struct frontend_queue *qu
         queue->state == FRONTEND_QUEUE_OPEN || queue->state == FRONTEND_QUEUE_OPENING) {
         return;
     }
-    hf_check(hf_map_remove(&frontend->by_name,
-                           hf_slice_of(queue->name, queue->name_bytes)) == queue);
+    frontend->named = NULL;
+    hf_check(hf_map_remove(&frontend->by_name, name_of(queue)) == queue);
     hf_heap_remove(&frontend->retries, &queue->retry);
     hf_list_remove(&queue->work);
     hf_list_remove(&queue->all);

@@ -118,12 +118,13 @@ hf_err hf_map_put(struct hf_map *map, void *element)
     const struct hf_map_table *there;
     hf_slice key;
     uint64_t hash;
+    size_t slot;
 
     hf_check(element != NULL);
 
     key = map->key_of(element);
     hash = hf_hash(key, map->seed);
-    (void)find(map, hash, key, &there);
+    slot = find(map, hash, key, &there);
     if (there != NULL) {
         return HF_ERR_EXISTS;
     }
@@ -133,7 +134,11 @@ hf_err hf_map_put(struct hf_map *map, void *element)
     if (map->near.count == map->near.slots_count / 2) {
         table = &map->far;
     }
-    table->slots[slot_of(map, table, hash, key)] = element;
+    /* `slot` is the free one of the table that was searched last. */
+    if (table == &map->far || map->far.count > 0) {
+        slot = slot_of(map, table, hash, key);
+    }
+    table->slots[slot] = element;
     table->count++;
     map->count++;
     return HF_OK;

@@ -366,17 +366,16 @@ static hf_err append_forwarded_for(const struct hf_http_edge *edge,
 {
     char text[HF_HTTP_ADDRESS_TEXT_BYTES];
     hf_slice peer = client->peer_text;
-    hf_err err = hf_buf_append_cstr(out, "X-Forwarded-For: ");
+    hf_err err = HF_OK;
 
     if (peer.bytes == 0) {
         hf_http_address_text(client->peer, text);
         peer = hf_slice_of_cstr(text);
     }
-    if (err == HF_OK && is_trusted(edge, client->peer)) {
+    if (is_trusted(edge, client->peer)) {
         err = append_hops(head, client->peer, origin->address, out);
     }
-    err = err == HF_OK ? hf_buf_append(out, peer) : err;
-    return err == HF_OK ? hf_buf_append_cstr(out, "\r\n") : err;
+    return err == HF_OK ? hf_buf_append(out, peer) : err;
 }
 
 static hf_err append_facts(const struct hf_http_edge *edge,
@@ -384,17 +383,18 @@ static hf_err append_facts(const struct hf_http_edge *edge,
                            const struct hf_http_client *client, struct hf_buf *out)
 {
     struct hf_http_origin origin;
-    hf_slice via =
-        head->version_minor == 0 ? HF_SLICE("1.0 holdfast") : HF_SLICE("1.1 holdfast");
-    hf_slice proto;
     hf_err err;
 
     hf_http_edge_origin(edge, head, client, &origin);
-    proto = origin.is_https ? HF_SLICE("https") : HF_SLICE("http");
-    err = hf_http_field_append(out, HF_SLICE("Via"), via);
+    err = hf_buf_append(out, head->version_minor == 0
+                                 ? HF_SLICE("Via: 1.0 holdfast\r\nX-Forwarded-For: ")
+                                 : HF_SLICE("Via: 1.1 holdfast\r\nX-Forwarded-For: "));
     err = err == HF_OK ? append_forwarded_for(edge, head, client, &origin, out) : err;
-    err = err == HF_OK ? hf_http_field_append(out, HF_SLICE("X-Forwarded-Proto"), proto)
-                       : err;
+    if (err == HF_OK) {
+        err = hf_buf_append(out, origin.is_https
+                                     ? HF_SLICE("\r\nX-Forwarded-Proto: https\r\n")
+                                     : HF_SLICE("\r\nX-Forwarded-Proto: http\r\n"));
+    }
     if (err == HF_OK && origin.host.bytes > 0) {
         err = hf_http_field_append(out, HF_SLICE("X-Forwarded-Host"), origin.host);
     }
