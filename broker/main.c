@@ -38,6 +38,7 @@ static const struct hf_flag flags_table[] = {
      "Accept tokens this long past their expiry while no controller is here.", false},
     {"drain", "DURATION", "2s", "On SIGTERM: time for answers on their way.", false},
     {"log-format", "FORMAT", "logfmt", "logfmt or json.", false},
+    {"log-level", "LEVEL", "info", "Lines from this level: debug, info, warn.", false},
     {"unsynced", NULL, NULL,
      "TEST ONLY: no fsync; a power cut loses what was accepted.", false},
 };

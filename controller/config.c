@@ -143,6 +143,7 @@ static void read_group(struct ct_reading *r, const struct hf_conf_node *node,
 static void read_sections(struct ct_reading *r)
 {
     const struct hf_conf_node *root = r->conf->root;
+    const struct hf_conf_node *logs = hf_conf_get(root, "log");
     const struct hf_conf_node *http = hf_conf_get(root, "http");
     const struct hf_conf_node *tokens = hf_conf_get(root, "tokens");
     const struct hf_conf_node *controller = hf_conf_get(root, "controller");
@@ -150,6 +151,8 @@ static void read_sections(struct ct_reading *r)
 
     c->cluster = ct_config_text(r, root, "cluster");
     c->controller_admin = ct_config_text(r, controller, "admin");
+    c->log_format = ct_config_text(r, logs, "format");
+    c->log_level = ct_config_text(r, logs, "level");
     c->unrouted_status = (uint32_t)hf_conf_number(http, "unrouted_status");
     c->trusted_proxies = ct_config_texts(r, http, "trusted_proxies");
     c->token_life_ms = hf_conf_number(tokens, "life");
@@ -189,8 +192,8 @@ static uint64_t fingerprint_of(const struct hf_conf_node *node, uint64_t seed)
 
 static void read_fingerprints(struct ct_reading *r)
 {
-    static const char *const fixed[] = {"cluster", "controller", "brokers", "frontends",
-                                        "tokens"};
+    static const char *const fixed[] = {"cluster",   "controller", "brokers",
+                                        "frontends", "tokens",     "log"};
     uint64_t print = FINGERPRINT_SEED;
 
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {

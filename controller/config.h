@@ -113,6 +113,8 @@ struct ct_config {
     struct hf_arena arena;
     const char *cluster;
     const char *controller_admin; /* NULL: only the unix socket */
+    const char *log_format;       /* flags of each process */
+    const char *log_level;
     uint32_t unrouted_status;
     struct ct_texts trusted_proxies;
     int64_t token_life_ms;

@@ -54,6 +54,10 @@ const struct hf_conf_row ct_config_rows[] = {
          "in "
          "the run directory answers."),
 
+    MAP("log", "The logs of all processes. Fixed while running."),
+    CHOICE("log.format", "logfmt", "logfmt|json", "How lines look."),
+    CHOICE("log.level", "info", "debug|info|warn", "Lines from this level on."),
+
     MAP("http", "What all frontends do alike."),
     NUMBER("http.unrouted_status", "404", 400, 599,
            "Status for a URL that no URL group claims."),

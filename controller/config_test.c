@@ -130,6 +130,23 @@ static void other_brokers_are_a_change_of_what_is_fixed(void **state)
     ct_config_free(b);
 }
 
+static void logs_are_the_same_for_all_processes_and_fixed(void **state)
+{
+    struct ct_config *plain = accept(HEAD QUEUES);
+    struct ct_config *json = accept("log: {format: json, level: warn}\n" HEAD QUEUES);
+
+    (void)state;
+    assert_string_equal(plain->log_format, "logfmt");
+    assert_string_equal(plain->log_level, "info");
+    assert_string_equal(json->log_format, "json");
+    assert_string_equal(json->log_level, "warn");
+    assert_true(plain->fixed != json->fixed);
+    ct_config_free(plain);
+    ct_config_free(json);
+    refuse("log: {format: xml}\n" HEAD QUEUES, "t.yaml:1:", "logfmt");
+    refuse("log: {level: error}\n" HEAD QUEUES, "t.yaml:1:", "debug");
+}
+
 static void unknown_key_is_named_with_the_nearest_known_one(void **state)
 {
     (void)state;
@@ -285,6 +302,7 @@ int main(void)
         cmocka_unit_test(pool_with_an_app_keeps_its_words),
         cmocka_unit_test(fingerprint_tells_what_a_worker_must_be_restarted_for),
         cmocka_unit_test(other_brokers_are_a_change_of_what_is_fixed),
+        cmocka_unit_test(logs_are_the_same_for_all_processes_and_fixed),
         cmocka_unit_test(unknown_key_is_named_with_the_nearest_known_one),
         cmocka_unit_test(missing_section_is_named),
         cmocka_unit_test(wrong_type_range_and_choice_are_named),

@@ -110,6 +110,8 @@ static void fill(struct ct *ct, struct command *c, const struct ct_pool_config *
     (void)snprintf(text, sizeof text, "%s/holdfast-worker", ct->options.bin);
     add(c, text);
     add_common(ct, c, pool, name);
+    add_pair(c, "--log-format", ct->config->log_format);
+    add_pair(c, "--log-level", ct->config->log_level);
     add_pair(c, "--module", pool->module);
     add_pair(c, "--module-config", pool->module_config);
     add_pair(c, "--upstream", pool->upstream);

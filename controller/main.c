@@ -28,6 +28,7 @@ static const struct hf_flag flags_table[] = {
     {"anchor", "FILE", NULL, "The issuer's public key, as the mint writes it.", false},
     {"name", "NAME", "c1", "Names this controller.", false},
     {"log-format", "FORMAT", "logfmt", "logfmt or json.", false},
+    {"log-level", "LEVEL", "info", "Lines from this level: debug, info, warn.", false},
 };
 
 static const struct hf_program program = {

@@ -24,6 +24,7 @@ static const struct hf_flag flags_table[] = {
      "Holds issuer.key (mode 0600, made at the first start) and issuer.public.", false},
     {"max-ttl", "DURATION", "24h", "Longest life of a token.", false},
     {"log-format", "FORMAT", "logfmt", "logfmt or json.", false},
+    {"log-level", "LEVEL", "info", "Lines from this level: debug, info, warn.", false},
 };
 
 static const struct hf_program program = {

@@ -34,6 +34,7 @@ static const struct hf_flag flags_table[] = {
     {"shutdown-limit", "DURATION", "90s",
      "On SIGTERM workers have this long to finish before they are killed.", false},
     {"log-format", "FORMAT", "logfmt", "logfmt or json.", false},
+    {"log-level", "LEVEL", "info", "Lines from this level: debug, info, warn.", false},
 };
 
 static const struct hf_program program = {

@@ -46,6 +46,7 @@ static const struct hf_flag flags_table[] = {
     {"admin", "ADDRESS", NULL,
      "Serve /livez, /readyz and /metrics at IP:PORT or unix:/path.", false},
     {"log-format", "FORMAT", "logfmt", "logfmt or json.", false},
+    {"log-level", "LEVEL", "info", "Lines from this level: debug, info, warn.", false},
 };
 
 static const struct hf_program program = {

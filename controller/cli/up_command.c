@@ -155,5 +155,7 @@ const char *const *up_command(const struct up *up, const struct up_child *child)
         frontend_command(up, child);
         break;
     }
+    add_pair("log-format", up->config->log_format);
+    add_pair("log-level", up->config->log_level);
     return words;
 }
