@@ -1,11 +1,12 @@
 /* The kinds a message's field can have. A message is one table of F(kind, member) rows
- * in messages.h or lists.h; from it come the plain struct, and in convert.c the way to
+ * in messages.h or lists.h; from it come the plain struct, and in codec.c the way to
  * and from protobuf. Internal to lib/wire and its two message headers.
  *
  *   ID        hf_id, exactly 16 bytes            KEY      hf_key, exactly 32 bytes
  *   AFTER     hf_id, 16 bytes or none (zero)     RECEIPT  hf_lease_receipt, exactly 16
  *   IDS       hf_slice, a multiple of 16 bytes   SLICE    hf_slice, any bytes
  *   HANDLE    uint32_t, not 0                    U32 U64 I32 I64 BOOL   as they are
+ *   EPOCH     uint64_t, eight bytes on the wire
  *   SLICES    const hf_slice *member and size_t member_count
  *   BROKER    const struct hf_broker_stat *, or NULL
  *   FLAGS STREAM_FLAG RIGHTS   uint32_t; a bit that is not known is refused
@@ -20,6 +21,10 @@
 #include "lib/wire/types.h"
 
 #define HF_LEASE_RECEIPT_BYTES 16
+
+/* Most fields of one message (or element) that it does not know, or that it had before.
+ * They cost nothing but a look; a sender of more is not one of a later version. */
+#define HF_JUNK_FIELDS_MAX 16
 
 /* Proof of a lease (ARCHITECTURE.md 6); only the broker's store key can make one. */
 typedef struct hf_lease_receipt {
@@ -39,6 +44,7 @@ typedef struct hf_lease_receipt {
 #define HF_MEMBER_HANDLE(member)      uint32_t member;
 #define HF_MEMBER_U32(member)         uint32_t member;
 #define HF_MEMBER_U64(member)         uint64_t member;
+#define HF_MEMBER_EPOCH(member)       uint64_t member;
 #define HF_MEMBER_I32(member)         int32_t member;
 #define HF_MEMBER_I64(member)         int64_t member;
 #define HF_MEMBER_BOOL(member)        bool member;

@@ -1,10 +1,8 @@
 #include "lib/wire/lists.h"
 
-#include "lib/wire/convert.h"
+#include "lib/wire/codec.h"
 
-#include <holdfast.pb-c.h>
-
-#define X(name, NAME, Name, packed) HF_SHAPE(name, NAME, Name, packed, true)
+#define X(name, NAME, Name, packed) HF_SHAPE(name, NAME, false)
 HF_ELEMENTS(X)
 HF_LIST_MESSAGES(X)
 #undef X
@@ -13,11 +11,19 @@ HF_LIST_MESSAGES(X)
     hf_err hf_##name##_decode(hf_slice bytes, struct hf_arena *arena,                  \
                               struct hf_##name *out)                                   \
     {                                                                                  \
-        return hf_convert_decode_list(shape_##name(), bytes, arena, out);              \
+        struct hf_##name plain = {0};                                                  \
+        hf_err err;                                                                    \
+                                                                                       \
+        hf_check(out != NULL);                                                         \
+        err = hf_codec_decode_list(shape_##name(), bytes, arena, &plain);              \
+        if (err == HF_OK) {                                                            \
+            *out = plain;                                                              \
+        }                                                                              \
+        return err;                                                                    \
     }                                                                                  \
     hf_err hf_##name##_append(const struct hf_##name *in, struct hf_buf *out)          \
     {                                                                                  \
-        return hf_convert_append_list(shape_##name(), in, out);                        \
+        return hf_codec_append(shape_##name(), in, out);                               \
     }
 HF_LIST_MESSAGES(X)
 #undef X

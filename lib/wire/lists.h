@@ -7,11 +7,11 @@
  * *out); hf_err hf_policy_append(const struct hf_policy *in, struct hf_buf *out);
  *
  * decode: everything *out points to is in the arena, nothing is borrowed from `bytes`.
- * The arena pays for the whole of protobuf's work, at most HF_LIST_COST times the
- * message and some KiB, so limit it accordingly. HF_ERR_INVALID: not such a message, a
- * field that breaks its kind's rule, or too many junk fields; HF_ERR_NO_MEMORY: the
- * arena is at its maximum. *out is written only on success. append: TOO_BIG or
- * NO_MEMORY as hf_buf_append, the buffer then as it was. */
+ * The arena pays for a copy of the message and for its items, at most HF_LIST_COST
+ * times the message in all, so limit it accordingly. HF_ERR_INVALID: not such a
+ * message, a field that breaks its kind's rule, or more than HF_JUNK_FIELDS_MAX junk
+ * fields; HF_ERR_NO_MEMORY: the arena is at its maximum. *out is written only on
+ * success. append: TOO_BIG or NO_MEMORY as hf_buf_append, the buffer then as it was. */
 #ifndef HF_WIRE_LISTS_H
 #define HF_WIRE_LISTS_H
 
@@ -20,9 +20,9 @@
 #include "lib/wire/fields.h"
 
 /* Most arena bytes for one byte of message. An element that is all zeros has two bytes
- * on the wire and costs 350; ordinary routes and policies cost about twelve for one. So
- * the arena's own maximum is what bounds a hostile message here, and the senders of
- * these messages are controllers and brokers. */
+ * on the wire and costs up to 200; ordinary routes and policies cost about three for
+ * one. So the arena's own maximum is what bounds a hostile message here, and the
+ * senders of these messages are controllers and brokers. */
 #define HF_LIST_COST 256
 
 /* clang-format off */

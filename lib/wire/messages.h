@@ -6,8 +6,8 @@
  *   size_t hf_enqueue_encode(const struct hf_enqueue *in, uint8_t *out, size_t bytes);
  *
  * decode: slices of the result are borrowed from `meta`; nothing is taken from the
- * heap; *out is written only on success. Unknown fields are ignored, as long as they do
- * not cost more than four times the message in memory (SECURITY.md 0.1, fact 7).
+ * heap; *out is written only on success. Unknown fields are ignored and of a repeated
+ * field the last counts, but a message may have only HF_JUNK_FIELDS_MAX of both.
  * HF_ERR_INVALID: not such a message, or a field that breaks its kind's rule;
  * HF_ERR_TOO_BIG: more bytes than any record may carry there.
  * encode: returns the bytes written, at most `bytes`. 0 = it does not fit, or every
@@ -46,30 +46,30 @@
     F(ID, id) F(HANDLE, handle) F(FLAGS, flags) F(I64, deadline_ms) F(U64, body_bytes) \
     F(U64, responded_epoch)
 #define HF_BODY_PIECE_FIELDS(F, L) \
-    F(ID, id) F(U64, epoch) F(U64, offset) F(BOOL, is_last)
-#define HF_WINDOW_FIELDS(F, L) F(ID, id) F(U64, epoch) F(U64, bytes)
+    F(ID, id) F(EPOCH, epoch) F(U64, offset) F(BOOL, is_last)
+#define HF_WINDOW_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(U64, bytes)
 #define HF_ADMITTED_FIELDS(F, L) F(ID, id)
 #define HF_ACCEPTED_FIELDS(F, L) F(ID, id)
-#define HF_ASSIGNED_FIELDS(F, L) F(ID, id) F(U64, epoch)
-#define HF_ASSIGNED_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch)
-#define HF_RESPONSE_FIELDS(F, L) F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
-#define HF_RESPONSE_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch)
+#define HF_ASSIGNED_FIELDS(F, L) F(ID, id) F(EPOCH, epoch)
+#define HF_ASSIGNED_ACK_FIELDS(F, L) F(ID, id) F(EPOCH, epoch)
+#define HF_RESPONSE_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(STREAM_FLAG, flags)
+#define HF_RESPONSE_ACK_FIELDS(F, L) F(ID, id) F(EPOCH, epoch)
 #define HF_REFUSED_FIELDS(F, L) F(ID, id) F(REASON, reason) F(U32, retry_after_ms)
-#define HF_CANCEL_FIELDS(F, L) F(ID, id) F(U64, epoch) F(REASON, reason)
-#define HF_ABORT_FIELDS(F, L) F(ID, id) F(U64, epoch) F(REASON, reason)
+#define HF_CANCEL_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(REASON, reason)
+#define HF_ABORT_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(REASON, reason)
 
 /* A request, worker side. */
 #define HF_CREDIT_FIELDS(F, L) F(HANDLE, handle) F(U32, requests)
 #define HF_ASSIGN_FIELDS(F, L) \
-    F(ID, id) F(U64, epoch) F(HANDLE, handle) F(U32, attempt) F(I64, deadline_ms) \
+    F(ID, id) F(EPOCH, epoch) F(HANDLE, handle) F(U32, attempt) F(I64, deadline_ms) \
     F(I64, enqueued_ms) F(U64, body_bytes) F(FLAGS, flags) F(RECEIPT, receipt)
-#define HF_RESPOND_FIELDS(F, L) F(ID, id) F(U64, epoch) F(STREAM_FLAG, flags)
-#define HF_RESPOND_ACK_FIELDS(F, L) F(ID, id) F(U64, epoch) F(RESULT, result)
-#define HF_RELEASE_FIELDS(F, L) F(ID, id) F(U64, epoch)
-#define HF_FAIL_FIELDS(F, L) F(ID, id) F(U64, epoch) F(REASON, reason)
+#define HF_RESPOND_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(STREAM_FLAG, flags)
+#define HF_RESPOND_ACK_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(RESULT, result)
+#define HF_RELEASE_FIELDS(F, L) F(ID, id) F(EPOCH, epoch)
+#define HF_FAIL_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(REASON, reason)
 #define HF_DECLARE_FIELDS(F, L) \
-    F(HANDLE, handle) F(ID, id) F(U64, epoch) F(RECEIPT, receipt) F(BOOL, is_answered)
-#define HF_DECLARED_FIELDS(F, L) F(ID, id) F(U64, epoch) F(BOOL, is_kept)
+    F(HANDLE, handle) F(ID, id) F(EPOCH, epoch) F(RECEIPT, receipt) F(BOOL, is_answered)
+#define HF_DECLARED_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(BOOL, is_kept)
 #define HF_DRAIN_FIELDS(F, L) F(REASON, reason)
 
 /* Configuration, state and inspection. */

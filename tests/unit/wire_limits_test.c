@@ -102,6 +102,56 @@ static void message_of_junk_fields_is_refused_without_taking_memory_for_it(void 
                      HF_ERR_INVALID);
 }
 
+static void junk_fields_are_refused_above_their_limit(void **state)
+{
+    uint8_t bytes[2 * HF_JUNK_FIELDS_MAX + 64];
+    struct hf_admitted out;
+
+    (void)state;
+    assert_int_equal(hf_admitted_decode(with_junk(bytes, HF_JUNK_FIELDS_MAX), &out),
+                     HF_OK);
+    assert_int_equal(hf_admitted_decode(with_junk(bytes, HF_JUNK_FIELDS_MAX + 1), &out),
+                     HF_ERR_INVALID);
+}
+
+static void copies_of_a_field_are_refused_above_their_limit(void **state)
+{
+    uint8_t bytes[2 * HF_JUNK_FIELDS_MAX + 4];
+    struct hf_credit out;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = i % 2 == 0 ? 0x08 : 0x07; /* handle 7 */
+    }
+    assert_int_equal(hf_credit_decode(hf_slice_of(bytes, sizeof bytes - 2), &out),
+                     HF_OK);
+    assert_int_equal(hf_credit_decode(hf_slice_of(bytes, sizeof bytes), &out),
+                     HF_ERR_INVALID);
+}
+
+/* Protobuf-c lets these pass. */
+static void odd_bytes_are_refused(void **state)
+{
+    static const struct {
+        uint8_t bytes[16];
+        size_t count;
+    } odd[] = {
+        {{0x08, 0x07, 0x80, 0x00, 0x00}, 5},                   /* field 0 */
+        {{0x08, 0x07, 0xf8, 0xff, 0xff, 0xff, 0x7f, 0x00}, 8}, /* field 2^32 - 1 */
+        {{0x08, 0x00, 0x08, 0x07}, 4},                         /* handle 0, then 7 */
+        {{0x08, 0x07, 0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02},
+         13}, /* 65 bits */
+    };
+    struct hf_credit out;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        assert_int_equal(
+            hf_credit_decode(hf_slice_of(odd[i].bytes, odd[i].count), &out),
+            HF_ERR_INVALID);
+    }
+}
+
 static void a_later_copy_of_a_field_replaces_the_earlier(void **state)
 {
     const uint8_t bytes[] = {0x12, 2, '/', 'a', 0x0a, 3, 'G', 'E', 'T', 0x12, 1, '/'};
@@ -205,6 +255,9 @@ int main(void)
         cmocka_unit_test(unknown_fields_are_ignored),
         cmocka_unit_test(
             message_of_junk_fields_is_refused_without_taking_memory_for_it),
+        cmocka_unit_test(junk_fields_are_refused_above_their_limit),
+        cmocka_unit_test(copies_of_a_field_are_refused_above_their_limit),
+        cmocka_unit_test(odd_bytes_are_refused),
         cmocka_unit_test(a_later_copy_of_a_field_replaces_the_earlier),
         cmocka_unit_test(largest_head_is_decoded_and_one_byte_more_is_not),
         cmocka_unit_test(encoding_never_passes_the_end_of_its_buffer),
