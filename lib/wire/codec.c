@@ -20,35 +20,47 @@ struct reader {
     struct hf_arena *arena;
 };
 
-/* A number of more than 64 bits is no number. */
-static bool take_long_varint(struct reader *in, unsigned bytes_max, uint64_t *out)
+/* The readers below are inlined, so that a message's is kept in registers. */
+#define INLINE static inline __attribute__((always_inline))
+
+/* The end of the number at `at`, which goes to *out; NULL when it is none, because it
+ * does not end or has more than 64 bits. */
+static const uint8_t *long_varint(const uint8_t *at, const uint8_t *end,
+                                  unsigned bytes_max, uint64_t *out)
 {
-    const uint8_t *at = in->at;
     uint64_t value = 0;
 
-    for (unsigned i = 0; i < bytes_max && at < in->end; i++) {
+    for (unsigned i = 0; i < bytes_max && at < end; i++) {
         const uint8_t byte = *at++;
 
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte < 0x80) {
-            in->at = at;
             *out = value;
-            return i < VARINT_BYTES_MAX - 1 || byte <= 1;
+            return i < VARINT_BYTES_MAX - 1 || byte <= 1 ? at : NULL;
         }
     }
-    return false;
+    return NULL;
 }
 
-static inline bool take_varint(struct reader *in, unsigned bytes_max, uint64_t *out)
+INLINE bool take_varint(struct reader *in, unsigned bytes_max, uint64_t *out)
 {
+    const uint8_t *after;
+    uint64_t value;
+
     if (in->at < in->end && *in->at < 0x80) {
         *out = *in->at++;
         return true;
     }
-    return take_long_varint(in, bytes_max, out);
+    after = long_varint(in->at, in->end, bytes_max, &value);
+    if (after == NULL) {
+        return false;
+    }
+    in->at = after;
+    *out = value;
+    return true;
 }
 
-static inline bool take_bytes(struct reader *in, hf_slice *out)
+INLINE bool take_bytes(struct reader *in, hf_slice *out)
 {
     uint64_t length;
 
@@ -61,7 +73,7 @@ static inline bool take_bytes(struct reader *in, hf_slice *out)
     return true;
 }
 
-static inline bool take_fixed8(struct reader *in, uint64_t *out)
+INLINE bool take_fixed8(struct reader *in, uint64_t *out)
 {
     if (in->end - in->at < 8) {
         return false;
@@ -71,13 +83,13 @@ static inline bool take_fixed8(struct reader *in, uint64_t *out)
     return true;
 }
 
-static inline bool take_key(struct reader *in)
+INLINE bool take_key(struct reader *in)
 {
     return take_varint(in, LENGTH_BYTES_MAX, &in->key) && in->key >> 3 >= 1 &&
            in->key >> 3 <= NUMBER_MAX;
 }
 
-static bool skip_value(struct reader *in)
+INLINE bool skip_value(struct reader *in)
 {
     uint64_t number;
     hf_slice bytes;
@@ -100,8 +112,7 @@ static bool skip_value(struct reader *in)
     }
 }
 
-static inline bool take_number(const struct hf_field *field, struct reader *in,
-                               uint8_t *to)
+INLINE bool take_number(const struct hf_field *field, struct reader *in, uint8_t *to)
 {
     uint64_t number;
     uint32_t low;
@@ -128,8 +139,7 @@ static inline bool take_number(const struct hf_field *field, struct reader *in,
             (low != 0 || !field->is_needed));
 }
 
-static inline bool take_blob(const struct hf_field *field, struct reader *in,
-                             uint8_t *to)
+INLINE bool take_blob(const struct hf_field *field, struct reader *in, uint8_t *to)
 {
     hf_slice bytes;
 
@@ -158,8 +168,7 @@ static inline bool take_blob(const struct hf_field *field, struct reader *in,
     return false;
 }
 
-static inline bool take_value(const struct hf_field *field, struct reader *in,
-                              uint8_t *plain)
+INLINE bool take_value(const struct hf_field *field, struct reader *in, uint8_t *plain)
 {
     uint8_t *to = plain + field->at;
 
@@ -186,9 +195,8 @@ static bool has_needed(const struct hf_shape *shape, uint32_t seen)
 
 /* Inlined once for each level, so that it is no recursion and that messages without
  * repeated parts, the hot ones, do not pay for them. */
-static inline __attribute__((always_inline)) hf_err
-take_message(const struct hf_shape *shape, struct reader in, take_item item,
-             uint8_t *plain)
+INLINE hf_err take_message(const struct hf_shape *shape, struct reader in,
+                           take_item item, uint8_t *plain)
 {
     uint32_t seen = 0;
     unsigned junk = 0;
