@@ -139,7 +139,7 @@ static bool take_event(struct fe_client *client, const struct hf_http_step *step
         client->is_head_waiting = true;
         return true;
     case HF_HTTP_AT_BODY:
-        fe_request_body(client, step->body, false);
+        fe_request_body(client, step->body, step->is_body_end);
         return true;
     case HF_HTTP_AT_DONE:
         fe_request_body(client, HF_SLICE_EMPTY, true);

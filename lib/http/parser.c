@@ -371,6 +371,7 @@ static void known_read(struct hf_http_parser *p, hf_slice bytes,
     out->consumed += out->body.bytes;
     p->body_left -= out->body.bytes;
     p->state = p->body_left == 0 ? DONE : BODY_KNOWN;
+    out->is_body_end = p->body_left == 0;
 }
 
 static void chunked_read(struct hf_http_parser *p, hf_slice bytes,

@@ -30,6 +30,8 @@ struct hf_http_step {
     size_t consumed;  /* bytes of this call's input; the caller drops them */
     hf_slice body;    /* borrowed from the input of this call */
     hf_reason reason; /* with HF_HTTP_AT_ERROR; its status is hf_reason_status */
+    bool is_body_end; /* with HF_HTTP_AT_BODY: nothing of the body follows. Said only of
+                         a declared length; HF_HTTP_AT_DONE comes in any case. */
 };
 
 struct hf_http_parser;

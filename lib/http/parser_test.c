@@ -1,4 +1,5 @@
 #include "lib/http/parser.h"
+#include "lib/http/host.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -422,9 +423,70 @@ static void keep_alive_follows_version_and_connection(void **state)
     }
 }
 
+static void last_bytes_of_a_declared_length_say_so(void **state)
+{
+    static const char start[] = POST "Content-Length: 4\r\n\r\n";
+    struct hf_http_parser *p;
+    struct hf_http_step step;
+
+    (void)state;
+    assert_int_equal(hf_http_parser_new((struct hf_http_limits){0}, &p), HF_OK);
+    hf_http_parser_feed(p, HF_SLICE(POST "Content-Length: 4\r\n\r\n"), &step);
+    assert_int_equal(step.event, HF_HTTP_AT_HEAD);
+    assert_int_equal(step.consumed, sizeof start - 1);
+
+    hf_http_parser_feed(p, HF_SLICE("ab"), &step);
+    assert_int_equal(step.event, HF_HTTP_AT_BODY);
+    assert_false(step.is_body_end);
+    hf_http_parser_feed(p, HF_SLICE("cd"), &step);
+    assert_int_equal(step.event, HF_HTTP_AT_BODY);
+    assert_true(step.is_body_end);
+    hf_http_parser_feed(p, HF_SLICE_EMPTY, &step);
+    assert_int_equal(step.event, HF_HTTP_AT_DONE);
+    hf_http_parser_free(p);
+}
+
+/* The parser keeps what the last Host meant; another one is read, a bad one refused. */
+static void host_of_each_request_is_its_own(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *host;
+        uint16_t port;
+    } requests[] = {
+        {"GET / HTTP/1.1\r\nHost: A.example:81\r\n\r\n", "a.example", 81},
+        {"GET / HTTP/1.1\r\nHost: A.example:81\r\n\r\n", "a.example", 81},
+        {"GET / HTTP/1.1\r\nHost: A.example:82\r\n\r\n", "a.example", 82},
+        {"GET / HTTP/1.1\r\nHost: b\r\n\r\n", "b", 0},
+    };
+    struct hf_http_parser *p;
+    struct hf_http_step step;
+
+    (void)state;
+    assert_int_equal(hf_http_parser_new((struct hf_http_limits){0}, &p), HF_OK);
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        const struct hf_http_host *host;
+
+        hf_http_parser_feed(p, hf_slice_of_cstr(requests[i].text), &step);
+        assert_int_equal(step.event, HF_HTTP_AT_HEAD);
+        host = hf_http_parser_head(p)->host_read;
+        assert_true(hf_slice_equal(hf_http_host_slice(host),
+                                   hf_slice_of_cstr(requests[i].host)));
+        assert_int_equal(host->port, requests[i].port);
+        hf_http_parser_feed(p, HF_SLICE_EMPTY, &step);
+        hf_http_parser_next(p);
+    }
+    hf_http_parser_feed(p, HF_SLICE("GET / HTTP/1.1\r\nHost: b,c\r\n\r\n"), &step);
+    assert_int_equal(step.event, HF_HTTP_AT_ERROR);
+    assert_int_equal(step.reason, HF_REASON_HOSTNAME);
+    hf_http_parser_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(last_bytes_of_a_declared_length_say_so),
+        cmocka_unit_test(host_of_each_request_is_its_own),
         cmocka_unit_test(plain_requests_are_read),
         cmocka_unit_test(bodies_are_framed_by_length_or_chunks),
         cmocka_unit_test(pipelined_requests_are_separate_messages),
