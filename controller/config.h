@@ -99,10 +99,10 @@ struct ct_pool_config {
     const char *module;
     const char *module_config; /* NULL: none */
     const char *upstream;
-    struct ct_texts command; /* of the app, or of an own worker */
-    struct ct_texts environment;
-    const char *directory; /* NULL: that of `up` */
-    const char *user;      /* NULL: ours */
+    struct ct_texts command;     /* of the app, or of an own worker */
+    struct ct_texts environment; /* the same */
+    const char *directory;       /* NULL: that of `up` */
+    const char *user;            /* NULL: ours */
     int64_t shutdown_limit_ms;
     int64_t ping_interval_ms;
     int64_t ping_limit_ms;

@@ -260,6 +260,23 @@ static const struct hf_conf_node *given(const struct hf_conf_node *map, const ch
     return node == NULL || node->is_default ? NULL : node;
 }
 
+/* Names of ours would mean something to the spawner or a worker. */
+static void check_environment(struct ct_reading *r, const struct hf_conf_node *map)
+{
+    const struct hf_conf_node *list = hf_conf_get(map, "environment");
+
+    for (const struct hf_conf_node *at = list == NULL ? NULL : list->children;
+         at != NULL; at = at->next) {
+        size_t equals = hf_slice_find(at->text, '=');
+
+        if (equals == 0 || equals == at->text.bytes) {
+            hf_conf_report(r->conf, at, "environment: expected NAME=value");
+        } else if (hf_slice_starts_with(at->text, HF_SLICE("HOLDFAST_"))) {
+            hf_conf_report(r->conf, at, "environment: HOLDFAST_ names are taken");
+        }
+    }
+}
+
 static void check_pool(struct ct_reading *r, const struct hf_conf_node *pool)
 {
     static const char *const kinds[] = {"module", "app", "upstream", "command"};
@@ -274,6 +291,14 @@ static void check_pool(struct ct_reading *r, const struct hf_conf_node *pool)
                            (int)first->name.bytes, (const char *)first->name.data);
         }
         first = first == NULL ? node : first;
+    }
+    if (given(pool, "environment") != NULL && given(pool, "command") == NULL) {
+        hf_conf_report(r->conf, given(pool, "environment"),
+                       "environment: only for a pool with command");
+    }
+    check_environment(r, pool);
+    if (given(pool, "app") != NULL) {
+        check_environment(r, given(pool, "app"));
     }
     if (first == NULL) {
         hf_conf_report(r->conf, pool,
@@ -372,8 +397,8 @@ void ct_config_pool_read(struct ct_reading *r, const struct hf_conf_node *node,
     out->module_config = ct_config_text(r, node, "module_config");
     out->upstream = ct_config_text(r, app != NULL ? app : node, "upstream");
     out->command = ct_config_texts(r, app != NULL ? app : node, "command");
+    out->environment = ct_config_texts(r, app != NULL ? app : node, "environment");
     if (app != NULL) {
-        out->environment = ct_config_texts(r, app, "environment");
         out->directory = ct_config_text(r, app, "directory");
     }
     out->kind = app != NULL             ? CT_POOL_APP

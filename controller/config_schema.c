@@ -227,6 +227,8 @@ const struct hf_conf_row ct_config_rows[] = {
         "its package on descriptor 3 and --broker, --queue and --concurrency "
         "appended."),
     TEXT("pools[].command[]", NULL, 0, 4000, "A word."),
+    LIST("pools[].environment", 0, 128, false, "NAME=value, added for that worker."),
+    TEXT("pools[].environment[]", NULL, 2, 4000, "NAME=value."),
     TEXT("pools[].user", NULL, 1, 32,
          "The workers' own user; the spawner must be root. Needs a broker with a tcp "
          "address, because the run directory is private."),

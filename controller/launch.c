@@ -105,6 +105,9 @@ static void fill(struct ct *ct, struct command *c, const struct ct_pool_config *
             add(c, pool->command.items[i]);
         }
         add_common(ct, c, pool, name);
+        for (size_t i = 0; i < pool->environment.count; i++) {
+            add_variable(c, "", pool->environment.items[i]);
+        }
         return;
     }
     (void)snprintf(text, sizeof text, "%s/holdfast-worker", ct->options.bin);
