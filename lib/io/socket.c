@@ -9,14 +9,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A socket file nobody answers on is left over from a crash. */
+/* A socket file nobody answers on is left over from a crash; any other file is not ours
+ * to remove. */
 static hf_err clear_stale(const struct hf_socket_address *address)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat there;
     int result;
     int error;
+    int fd;
 
+    if (lstat(un->sun_path, &there) != 0) {
+        return HF_OK;
+    }
+    if (!S_ISSOCK(there.st_mode)) {
+        return HF_ERR_EXISTS;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return loop_error(-errno);
     }

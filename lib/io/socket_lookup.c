@@ -1,6 +1,8 @@
 /* Looks names up: getaddrinfo waits, so it gets a thread for the time it takes. */
 #include "lib/io/socket.h"
 
+#include "lib/base/text.h"
+
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -63,6 +65,7 @@ static void *run(void *arg)
 static hf_err split(struct hf_lookup *lookup, const char *text)
 {
     size_t bytes = strlen(text);
+    uint64_t port;
     char *colon;
 
     if (bytes >= sizeof lookup->host) {
@@ -75,6 +78,9 @@ static hf_err split(struct hf_lookup *lookup, const char *text)
     }
     *colon = 0;
     lookup->port = colon + 1;
+    if (hf_text_parse_u64(hf_slice_of_cstr(lookup->port), UINT16_MAX, &port) != HF_OK) {
+        return HF_ERR_INVALID; /* getaddrinfo would take it modulo 65536 */
+    }
     if (lookup->host[0] == '[' && colon[-1] == ']') {
         colon[-1] = 0;
         memmove(lookup->host, lookup->host + 1, (size_t)(colon - 1 - lookup->host));

@@ -298,6 +298,38 @@ static void ipc_peer_is_described_by_its_process(void **state)
     pair_free(pair);
 }
 
+static void file_that_is_no_socket_is_not_taken_over(void **state)
+{
+    struct pair *pair = pair_new(0);
+    struct hf_link_listener *listener = NULL;
+    FILE *file = fopen(pair->address + 6, "we");
+    struct stat status;
+
+    (void)state;
+    assert_non_null(file);
+    fputs("precious", file);
+    fclose(file);
+
+    assert_int_not_equal(hf_link_testing_listen_raw(&pair->server_config, &listener),
+                         HF_OK);
+
+    assert_int_equal(stat(pair->address + 6, &status), 0);
+    assert_true(S_ISREG(status.st_mode));
+    assert_int_equal(status.st_size, 8);
+    unlink(pair->address + 6);
+    pair_free(pair);
+}
+
+static void port_above_65535_is_invalid(void **state)
+{
+    struct hf_link_config config = {.address = "tcp://127.0.0.1:65536",
+                                    .events = &events};
+    struct hf_link_listener *listener = NULL;
+
+    (void)state;
+    assert_int_equal(hf_link_testing_listen_raw(&config, &listener), HF_ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +344,8 @@ int main(void)
         cmocka_unit_test(ipv6_addresses_are_bound_dialled_and_told),
         cmocka_unit_test(tcp_peer_is_described_by_its_address),
         cmocka_unit_test(ipc_peer_is_described_by_its_process),
+        cmocka_unit_test(file_that_is_no_socket_is_not_taken_over),
+        cmocka_unit_test(port_above_65535_is_invalid),
     };
 
     return link_tests_run("link addresses", tests, sizeof tests / sizeof tests[0]);
