@@ -179,10 +179,11 @@ static void audit_token(struct ct *ct, const struct ct_issue *request)
     char key[HF_KEY_TEXT_BYTES + 1];
 
     hf_key_text(request->key, key);
-    ct_audit(ct, CT_ADMIN_WHO, "mint %s for %s, queue %.*s, op %.*s..., %lld s",
+    ct_audit(ct, CT_ADMIN_WHO, "mint %s for %s, queue %.*s, op %.*s..., %lld s, dep %u",
              request->subject, key, (int)request->queues[0].bytes,
              (const char *)request->queues[0].data, (int)request->rights[0].bytes,
-             (const char *)request->rights[0].data, (long long)request->life_s);
+             (const char *)request->rights[0].data, (long long)request->life_s,
+             request->depth);
 }
 
 static void mint(struct ct *ct, const json_t *root, struct hf_admin_response *response)
@@ -191,6 +192,7 @@ static void mint(struct ct *ct, const json_t *root, struct hf_admin_response *re
     hf_slice rights[LIST_MAX];
     hf_slice subject = text_at(root, "subject");
     const json_t *life = json_object_get(root, "life_s");
+    const json_t *depth = json_object_get(root, "depth"); /* may be absent: 0 */
     char text[HF_SUBJECT_BYTES_MAX + 1];
     struct ct_issue request = {.template_ = "operator",
                                .role = IDENTITY_OPERATOR,
@@ -210,12 +212,17 @@ static void mint(struct ct *ct, const json_t *root, struct hf_admin_response *re
     } else if (!json_is_integer(life) || json_integer_value(life) < 1 ||
                json_integer_value(life) > 86400) {
         ct_admin_answer(response, 400, "life_s: expected 1 to 86400");
+    } else if (depth != NULL &&
+               (!json_is_integer(depth) || json_integer_value(depth) < 0 ||
+                json_integer_value(depth) > HF_DEPTH_MAX)) {
+        ct_admin_answer(response, 400, "depth: expected 0 to 3");
     } else if (!hf_subject_is_valid(subject)) {
         ct_admin_answer(response, 400, "subject: expected [A-Za-z0-9:._/@-]{1,128}");
     } else {
         (void)snprintf(text, sizeof text, "%.*s", (int)subject.bytes,
                        (const char *)subject.data);
         request.life_s = json_integer_value(life);
+        request.depth = (uint32_t)json_integer_value(depth); /* of none: 0 */
         answer_issue(ct, &request, response);
         if (response->status == 200 || response->status == 0) {
             audit_token(ct, &request);

@@ -143,6 +143,7 @@ hf_err ct_issue(struct ct *ct, const struct ct_issue *request, struct hf_buf *to
         .rights = request->rights,
         .rights_count = request->rights_count,
         .life_s = (uint64_t)request->life_s,
+        .depth = request->depth,
     };
     size_t before = hf_buf_bytes(token);
     hf_err err = ask(ct, &mint, token);

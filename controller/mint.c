@@ -12,19 +12,20 @@ struct template
     uint16_t verbs;
     bool takes_verbs;  /* the request says which of them */
     bool takes_queues; /* the request says which queues; else all */
+    bool takes_depth;  /* it may allow its holder to attenuate it */
 };
 
 static const struct template templates[] = {
-    {"broker", "broker:", BIT(SERVE), false, false},
-    {"frontend", "frontend:", BIT(ENQUEUE) | BIT(ROUTE), false, false},
-    {"worker", "local:", BIT(RECEIVE) | BIT(RESPOND), false, true},
+    {"broker", "broker:", BIT(SERVE), false, false, false},
+    {"frontend", "frontend:", BIT(ENQUEUE) | BIT(ROUTE), false, false, false},
+    {"worker", "local:", BIT(RECEIVE) | BIT(RESPOND), false, true, false},
     {"controller", "controller:",
      BIT(CONFIGURE) | BIT(ROUTE) | BIT(STAT) | BIT(LAUNCH) | BIT(PEEK) | BIT(PURGE),
-     false, false},
+     false, false, false},
     {"operator", NULL,
      BIT(RECEIVE) | BIT(RESPOND) | BIT(ENQUEUE) | BIT(PEEK) | BIT(PEEK_BODY) |
          BIT(PURGE) | BIT(CONFIGURE) | BIT(LAUNCH) | BIT(ROUTE) | BIT(STAT),
-     true, true},
+     true, true, true},
 };
 
 static const struct template *find_template(hf_slice name)
@@ -123,6 +124,11 @@ static hf_err fill(const struct ct_mint *mint, const struct template *t,
         !add_queues(t, request, claims)) {
         return HF_ERR_INVALID;
     }
+    *error = "the depth is 0 to 3, for an operator's token alone";
+    if (request->depth > (t->takes_depth ? HF_DEPTH_MAX : 0)) {
+        return HF_ERR_DENIED;
+    }
+    claims->depth = (uint8_t)request->depth;
     claims->has_grants = true;
     return HF_OK;
 }

@@ -158,6 +158,41 @@ static void nobody_can_ask_for_more_than_the_template(void **state)
     finish(&f);
 }
 
+static void operators_token_may_be_attenuated_as_often_as_asked(void **state)
+{
+    struct fixture f;
+    static struct hf_chain chain;
+    const char *error = NULL;
+
+    (void)state;
+    setup(&f);
+    struct hf_mint request = request_of(&f, "operator", "ci");
+
+    request.queues = &f.queue;
+    request.queues_count = 1;
+    request.rights = &f.right;
+    request.rights_count = 1;
+    f.right = HF_SLICE("receive");
+    for (uint32_t depth = 0; depth <= HF_DEPTH_MAX; depth++) {
+        request.depth = depth;
+        assert_int_equal(ct_mint_sign(&f.mint, &request, NOW, &f.out, &error), HF_OK);
+        verify(&f, &chain);
+        assert_int_equal(chain.links[0].depth, depth);
+        hf_buf_clear(&f.out);
+    }
+    request.depth = 4;
+    refused(&f, &request);
+    request.depth = 256;
+    refused(&f, &request);
+
+    request = request_of(&f, "worker", "local:web/0");
+    request.queues = &f.queue;
+    request.queues_count = 1;
+    request.depth = 1;
+    refused(&f, &request);
+    finish(&f);
+}
+
 static void subjects_of_daemons_cannot_be_borrowed(void **state)
 {
     struct fixture f;
@@ -229,6 +264,7 @@ int main(void)
         cmocka_unit_test(worker_token_serves_its_queue_and_no_other),
         cmocka_unit_test(broker_and_frontend_tokens_have_the_rights_of_their_templates),
         cmocka_unit_test(nobody_can_ask_for_more_than_the_template),
+        cmocka_unit_test(operators_token_may_be_attenuated_as_often_as_asked),
         cmocka_unit_test(subjects_of_daemons_cannot_be_borrowed),
         cmocka_unit_test(life_key_queue_and_template_are_judged),
         cmocka_unit_test(documents_that_are_none_are_not_signed),

@@ -166,6 +166,7 @@ struct ct_issue {
     const hf_slice *rights;
     size_t rights_count;
     int64_t life_s;
+    uint32_t depth; /* how often the holder may attenuate it */
     uint64_t fingerprint;
 };
 

@@ -25,6 +25,7 @@ static const struct hf_flag mint_flags[] = {
      true},
     {"op", "VERBS", "receive,respond", "Verbs, separated by commas.", false},
     {"expires", "DURATION", "24h", "Life of the token, at most 24h.", false},
+    {"dep", "N", "0", "How often its holder may attenuate it, 0 to 3.", false},
     {"subject", "NAME", "operator", "Names the holder in logs and status.", false},
     {"out", "FILE", NULL, "Write here (mode 0600) instead of standard output.", false},
 };
@@ -95,6 +96,7 @@ int cli_token_mint(const struct hf_flags *flags)
     char life[32];
     const char *key = hf_flags_get(flags, "for");
     int64_t life_ms = 0;
+    uint64_t depth = 0;
     struct cli_call call = {"POST", "/v1/tokens", HF_SLICE_EMPTY, MINT_TIMEOUT_MS};
     struct hf_buf body;
     struct hf_buf answer;
@@ -107,11 +109,16 @@ int cli_token_mint(const struct hf_flags *flags)
                                   &life_ms) != HF_OK) {
         return cli_fail(2, "--expires: expected a duration such as 90s, 20m or 12h");
     }
+    if (hf_text_parse_u64(hf_slice_of_cstr(hf_flags_get(flags, "dep")), HF_DEPTH_MAX,
+                          &depth) != HF_OK) {
+        return cli_fail(2, "--dep: expected 0 to %d", HF_DEPTH_MAX);
+    }
     (void)snprintf(life, sizeof life, "%lld", (long long)life_ms / 1000);
     const char *const pairs[] = {"key",      key,
                                  "queues[]", queues,
                                  "op[]",     hf_flags_get(flags, "op"),
                                  "#life_s",  life,
+                                 "#depth",   hf_flags_get(flags, "dep"),
                                  "subject",  hf_flags_get(flags, "subject"),
                                  NULL};
 

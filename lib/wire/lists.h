@@ -67,7 +67,7 @@
 #define HF_MINT_FIELDS(F, L) \
     F(U64, nonce) F(MINT_KIND, kind) F(SLICE, template_) F(SLICE, subject) \
     F(SLICE, key) F(SLICES, queues) F(SLICES, rights) F(U64, life_s) \
-    F(SLICE, document)
+    F(SLICE, document) F(U32, depth)
 #define HF_LAUNCH_FIELDS(F, L) \
     F(U64, nonce) F(SLICE, name) F(SLICES, argv) F(SLICES, environment) \
     F(SLICE, directory) F(SLICE, package) F(SLICE, label)

@@ -117,6 +117,26 @@ def check_tokens(verdicts, running, ports):
     verdicts.check("token mint for longer than 24 h is refused", code != 0 and not out, err)
 
 
+def check_depth(verdicts, running, ports):
+    """token mint --dep: whether its holder may attenuate it, and how often."""
+    hand = Hand(running, ports, "deep")
+    for dep, code in ((0, "E_DEPTH"), (1, "OK")):
+        minted = running.path(f"dep{dep}.token")
+        child = minted + ".child"
+        _, _, err = holdfast("token", "mint", "--for", hand.public, "--queue", "hand", "--dep",
+                             dep, "--state", running.state, "--out", minted)
+        holdfast("token", "attenuate", "--in", minted, "--key", hand.key, "--op", "receive",
+                 "--out", child)
+        _, out, more = holdfast("token", "verify", child)
+        verdicts.check(f"token mint --dep {dep}, attenuated once: {code}",
+                       out.startswith(code), err + out + more)
+    for dep in ("4", "-1", "x"):
+        code, out, err = holdfast("token", "mint", "--for", hand.public, "--queue", "hand",
+                                  "--dep", dep, "--state", running.state)
+        verdicts.check(f"token mint --dep {dep} is refused",
+                       code == 2 and not out and "0 to 3" in err, err.strip())
+
+
 def check_revoke(verdicts, running, ports):
     """By key, then by token id: cut within a second, leases back in the queue."""
     for how in ("key", "jti"):
@@ -235,6 +255,7 @@ def main():
     with cluster.Cluster(config(ports)) as running:
         check_status(verdicts, running)
         check_tokens(verdicts, running, ports)
+        check_depth(verdicts, running, ports)
         check_revoke(verdicts, running, ports)
         run = check_states(verdicts, running, ports)
         check_drain(verdicts, running, ports, run)
