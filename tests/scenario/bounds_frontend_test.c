@@ -131,6 +131,28 @@ static void deadlines_of_a_thousand_requests_end_over_several_steps(void **state
     rig_free(rig);
 }
 
+/* Timers of those that live longer than a moment: FRONTEND_AGED_MAX in a step. */
+static void timers_of_three_hundred_requests_start_over_two_steps(void **state)
+{
+    struct rig *rig = rig_new_open();
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++) {
+        rig_get(rig);
+    }
+    assert_int_equal(frontend_next_deadline(rig->core).us, (rig->now_ms + 1000) * 1000);
+    rig->now_ms += 1000;
+
+    (void)one_step(rig, (struct frontend_input){.type = FRONTEND_IN_TICK});
+    assert_true(
+        hf_time_reached(frontend_next_deadline(rig->core), hf_time_of_ms(rig->now_ms)));
+    (void)one_step(rig, (struct frontend_input){.type = FRONTEND_IN_TICK});
+    assert_int_equal(frontend_next_deadline(rig->core).us,
+                     (rig->now_ms + 599000) * 1000);
+    assert_int_equal(frontend_held_count(rig->core), 300);
+    rig_free(rig);
+}
+
 /* A broker may give any window; no piece and no step grows with it. */
 static void pieces_are_limited_in_size_and_number(void **state)
 {
@@ -183,6 +205,7 @@ int main(void)
         cmocka_unit_test(queue_past_the_limit_has_no_routes_until_another_goes),
         cmocka_unit_test(name_past_the_limit_is_no_queue),
         cmocka_unit_test(effects_of_one_step_are_limited),
+        cmocka_unit_test(timers_of_three_hundred_requests_start_over_two_steps),
         cmocka_unit_test(deadlines_of_a_thousand_requests_end_over_several_steps),
         cmocka_unit_test(pieces_are_limited_in_size_and_number),
         cmocka_unit_test(body_of_the_inline_limit_is_inline_and_one_byte_more_a_stream),
