@@ -6,9 +6,16 @@
 #include "lib/io/file.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define RESTART_WAIT_MS 10000
+#define RESTART_LOOK_MS 50
 
 static bool is_state(const char *path)
 {
@@ -77,6 +84,47 @@ static bool find_socket(const char *state, char out[CLI_PATH_BYTES])
     return err == HF_OK;
 }
 
+/* Whether a living `up` holds the state directory: its lock ends with it. */
+static bool has_up(const char *state)
+{
+    char path[CLI_PATH_BYTES + 8];
+    int lock = -1;
+    bool is_held = false;
+
+    cli_path(path, sizeof path, "%s/" CLI_LOCK_FILE, state);
+    lock = open(path, O_RDONLY | O_CLOEXEC);
+    if (lock >= 0) {
+        is_held = flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        (void)close(lock);
+    }
+    return is_held;
+}
+
+/* A controller that was killed is back within moments. What it may have begun to do can
+ * be done twice: a token that nobody got is of no use, and revoking is idempotent. */
+static hf_err call_again(const char *state, const struct hf_admin_call *admin,
+                         int *status, struct hf_buf *answer)
+{
+    hf_err err = hf_admin_call(admin, status, answer);
+    bool is_told = false;
+
+    for (int waited_ms = 0;
+         err == HF_ERR_CLOSED && waited_ms < RESTART_WAIT_MS && has_up(state);
+         waited_ms += RESTART_LOOK_MS) {
+        if (!is_told) {
+            (void)cli_fail(0,
+                           "the controller of %s is away; holdfast up lives and "
+                           "restarts it: waiting",
+                           state);
+            is_told = true;
+        }
+        (void)usleep(RESTART_LOOK_MS * 1000);
+        hf_buf_clear(answer);
+        err = hf_admin_call(admin, status, answer);
+    }
+    return err;
+}
+
 bool cli_call(const struct hf_flags *flags, const struct cli_call *call,
               struct hf_buf *answer)
 {
@@ -97,10 +145,11 @@ bool cli_call(const struct hf_flags *flags, const struct cli_call *call,
         (void)cli_fail(1, "%s/" CLI_RUN_FILE " cannot be read", state);
         return false;
     }
-    err = hf_admin_call(&admin, &status, answer);
+    err = call_again(state, &admin, &status, answer);
     if (err != HF_OK) {
-        (void)cli_fail(1, "the controller of %s does not answer: %s", state,
-                       hf_err_text(err));
+        (void)cli_fail(1, "the controller of %s does not answer: %s%s", state,
+                       hf_err_text(err),
+                       has_up(state) ? "" : " (no holdfast up is running there)");
         return false;
     }
     if (status < 200 || status > 299) {

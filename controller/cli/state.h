@@ -7,7 +7,8 @@
 
 #define CLI_PATH_BYTES   3072
 #define CLI_STATE_PARENT "var"
-#define CLI_RUN_FILE     "run" /* in the state directory: where the run directory is */
+#define CLI_RUN_FILE     "run"  /* in the state directory: where the run directory is */
+#define CLI_LOCK_FILE    "lock" /* there too: held by the `up` that runs the cluster */
 
 /* The directory of --state, or the only one below ./var. Prints why there is none. */
 bool cli_state_find(const struct hf_flags *flags, char out[CLI_PATH_BYTES]);
@@ -19,8 +20,8 @@ struct cli_call {
     int64_t timeout_ms;
 };
 
-/* Calls the controller of --state. Prints what went wrong and returns false; an answer
- * other than 2xx is printed as well. */
+/* Calls the controller of --state; waits for one that `up` is restarting. Prints what
+ * went wrong and returns false; an answer other than 2xx is printed as well. */
 bool cli_call(const struct hf_flags *flags, const struct cli_call *call,
               struct hf_buf *answer);
 

@@ -18,6 +18,7 @@
 
 #define LEFTOVER_WAIT_MS 3000
 #define LEFTOVER_KILL_MS 8000
+#define LOCK_TRIES       10
 #define LEFTOVERS_MAX    64
 #define RUN_PARENT       "/run/holdfast"
 #define PROCESSES_FILE   "processes"
@@ -44,14 +45,18 @@ static bool make_directories(struct up *up)
 static bool take_lock(struct up *up)
 {
     char path[CLI_PATH_BYTES + 16];
+    int tries = 0;
 
-    cli_path(path, sizeof path, "%s/lock", up->state);
+    cli_path(path, sizeof path, "%s/" CLI_LOCK_FILE, up->state);
     up->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (up->lock < 0) {
         (void)cli_fail(1, "%s: %s", path, strerror(errno));
         return false;
     }
-    if (flock(up->lock, LOCK_EX | LOCK_NB) != 0) {
+    while (flock(up->lock, LOCK_EX | LOCK_NB) != 0 && tries++ < LOCK_TRIES) {
+        (void)usleep(10000); /* a `status` looks who holds it */
+    }
+    if (tries > LOCK_TRIES) {
         (void)cli_fail(1, "%s is in use by another holdfast up", up->state);
         (void)close(up->lock);
         return false;
