@@ -2,11 +2,14 @@
 #include "lib/io/link_parts.h"
 
 #include "lib/io/clock.h"
+#include "lib/wire/messages.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define GOODBYE_MS 200
 
 struct hf_link_stats hf_link_stats = {
 #define STAT(field, kind, text) .field = {"holdfast_link_" #field, text, kind, 0}
@@ -137,6 +140,20 @@ void link_finish(struct hf_link *link, enum hf_link_end end, int64_t wait_ms)
     link_output_finish(link);
     link_linger(link, end, wait_ms);
     hf_link_flush(link);
+}
+
+void link_say_goodbye(struct hf_link *link, hf_reason reason, enum hf_link_end end)
+{
+    const struct hf_goodbye goodbye = {.reason = reason};
+    uint8_t meta[HF_META_SMALL_MAX];
+    struct hf_record record = {.type = HF_LINK_GOODBYE_TYPE};
+
+    record.meta = hf_slice_of(meta, hf_goodbye_encode(&goodbye, meta, sizeof meta));
+    (void)!hf_link_send(link, &record);
+    link_output_finish(link);
+    link_linger(link, end, GOODBYE_MS);
+    atomic_store(&link->out.soon_us, 0); /* the hub writes: locks may be held here */
+    hub_wake_by(link->hub, 0);
 }
 
 void hf_link_close(struct hf_link *link, enum hf_link_end end)

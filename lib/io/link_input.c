@@ -32,11 +32,23 @@ static void deliver(struct hf_link *link)
     }
 }
 
+/* What cannot be read ends the link at once: greeting, prefix, seal. */
 static bool violates(struct hf_link *link)
 {
     hf_stat_add(&hf_link_stats.protocol_violations_total, 1);
     deliver(link);
     link_end(link, HF_LINK_END_PROTOCOL);
+    return false;
+}
+
+/* Records that break their own framing came from a proven peer, who is told
+ * (PROTOCOL.md 3). */
+static bool breaks_framing(struct hf_link *link)
+{
+    hf_stat_add(&hf_link_stats.protocol_violations_total, 1);
+    deliver(link);
+    link->in.is_deaf = true;
+    link_say_goodbye(link, HF_REASON_PROTOCOL, HF_LINK_END_PROTOCOL);
     return false;
 }
 
@@ -80,7 +92,7 @@ static bool take_message(struct hf_link *link, uint8_t *content, size_t bytes)
         }
     }
     if (err != HF_ERR_NOT_FOUND) {
-        return violates(link);
+        return breaks_framing(link);
     }
     if (opened.is_last) {
         deliver(link);
@@ -232,6 +244,9 @@ void link_input_ready(struct hf_link *link)
     uint8_t *place;
 
     hf_check(asked > 0);
+    if (in->is_deaf) {
+        in->buf.start = in->buf.end = 0; /* only its end is waited for */
+    }
     if (hf_buf_reserve(&in->buf, asked, &place) != HF_OK) {
         link_end(link, HF_LINK_END_MEMORY);
         return;
@@ -239,7 +254,8 @@ void link_input_ready(struct hf_link *link)
     count = recv(link->source.fd, place, asked, 0);
     if (count <= 0) {
         if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-            link_end(link, HF_LINK_END_PEER);
+            link_end(link, in->is_deaf ? (enum hf_link_end)link->finish_end
+                                       : HF_LINK_END_PEER);
         }
         return;
     }
@@ -247,7 +263,9 @@ void link_input_ready(struct hf_link *link)
     hf_stat_add(&hf_link_stats.bytes_in_total, count);
     atomic_store_explicit(&in->received_us, hf_clock_monotonic_us(),
                           memory_order_relaxed);
-    process(link);
+    if (!in->is_deaf) {
+        process(link);
+    }
     if (!link_has_ended(link)) {
         adapt(in, (size_t)count, asked);
     }

@@ -284,10 +284,9 @@ static hf_err send_record(struct hf_link *link, const struct hf_record *record,
     }
     if (err == HF_ERR_TOO_BIG) {
         hf_stat_add(&hf_link_stats.limit_control_total, 1);
-    } else if (err == HF_ERR_FULL) {
-        hf_stat_add(&hf_link_stats.limit_output_total, 1);
-    }
-    if (err != HF_ERR_CLOSED) {
+        link_say_goodbye(link, HF_REASON_LIMIT, HF_LINK_END_LIMIT);
+    } else if (err != HF_ERR_CLOSED) {
+        hf_stat_add(&hf_link_stats.limit_output_total, err == HF_ERR_FULL ? 1 : 0);
         link_end(link,
                  err == HF_ERR_NO_MEMORY ? HF_LINK_END_MEMORY : HF_LINK_END_LIMIT);
     }

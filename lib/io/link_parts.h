@@ -15,6 +15,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
+#include "lib/base/reason.h"
 #include "lib/io/gate.h"
 #include "lib/io/link_testing.h"
 #include "lib/io/socket.h"
@@ -60,6 +61,7 @@ struct link_output {
 
 struct link_input {
     struct hf_buf buf;
+    bool is_deaf;         /* nothing more is understood; its end is waited for */
     size_t read_bytes;    /* asked of the next read */
     uint32_t small_reads; /* in a row */
     size_t need_bytes;    /* the message being received is this long with its prefix */
@@ -147,6 +149,8 @@ void link_finish(struct hf_link *link, enum hf_link_end end, int64_t wait_ms);
 /* As link_finish without a last flush: the socket takes no more, but what the peer
  * said before it closed is still to be heard. */
 void link_linger(struct hf_link *link, enum hf_link_end end, int64_t wait_ms);
+/* Appends GOODBYE as the last record, then ends as link_finish; does no I/O. */
+void link_say_goodbye(struct hf_link *link, hf_reason reason, enum hf_link_end end);
 void link_teardown(struct hf_link *link);
 
 /* link_output.c */

@@ -2,9 +2,10 @@
 #include "lib/token/claims_vectors.h"
 #include "lib/token/revocation.h"
 
-#define NOW                   1767225900
-#define RECORD_LIST_BYTES_MAX 65535 /* HF_META_LIST_MAX, with the record's own bytes   \
-                                     */
+#define NOW 1767225900
+#define RECORD_LIST_BYTES_MAX                                                          \
+    65535 /* HF_META_LIST_MAX, with the record's own bytes                             \
+           */
 #define DOCUMENT_HEAD_BYTES_MORE                                                       \
     400 /* where issuer and audience are at their longest */
 

@@ -1,5 +1,6 @@
 /* Links against peers that are silent, slow, greedy or wrong. */
 #include "lib/base/bytes.h"
+#include "lib/wire/messages.h"
 #include "tests/link/link_pair.h"
 
 static void silence_ends_a_link(void **state)
@@ -85,6 +86,29 @@ static void unauthenticated_peer_may_not_announce_more_than_16_kib(void **state)
     pair_close(&pair);
 }
 
+/* The last record that the far end wrote before it closed. */
+static void assert_goodbye(int fd, hf_reason reason)
+{
+    uint8_t bytes[256];
+    size_t count = 0;
+    ssize_t got;
+    hf_slice rest;
+    struct hf_record record = {0};
+    struct hf_goodbye goodbye;
+
+    while ((got = read(fd, bytes + count, sizeof bytes - count)) > 0) {
+        count += (size_t)got;
+    }
+    assert_int_equal(got, 0);
+    assert_true(count > HF_FRAME_GREETING_BYTES + 9);
+    rest = hf_slice_of(bytes + HF_FRAME_GREETING_BYTES + 9,
+                       count - HF_FRAME_GREETING_BYTES - 9);
+    assert_int_equal(hf_record_next(&rest, &record), HF_OK);
+    assert_int_equal(record.type, HF_LINK_GOODBYE_TYPE);
+    assert_int_equal(hf_goodbye_decode(record.meta, &goodbye), HF_OK);
+    assert_int_equal(goodbye.reason, reason);
+}
+
 static void bytes_that_are_no_record_end_the_link(void **state)
 {
     struct pair pair;
@@ -101,6 +125,7 @@ static void bytes_that_are_no_record_end_the_link(void **state)
 
     assert_true(wait_for(&pair.server, &pair.server.downs, 1));
     assert_int_equal(pair.server.last_end, HF_LINK_END_PROTOCOL);
+    assert_goodbye(fd, HF_REASON_PROTOCOL);
     close(fd);
     pair_close(&pair);
 }
