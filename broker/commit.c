@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define EPOCHS_LOW (UINT32_MAX / 2)
+#define LOOK_MS    500 /* at most, between looks at the space and the epochs left */
 
 /* What keeps the batch's bytes alive while they are written outside of the lock. */
 struct commit {
@@ -246,6 +247,7 @@ void *br_commit_main(void *context)
     struct br *br = context;
     struct commit *c = calloc(1, sizeof *c);
     uint64_t rounds = 0;
+    hf_time look_at = HF_TIME_ZERO; /* when to look at the store's space again */
 
     if (c == NULL) {
         br_fail_stop("no memory for the store thread");
@@ -262,15 +264,18 @@ void *br_commit_main(void *context)
                 break;
             }
             br->commit_at =
-                hf_time_min(broker_batch_due(br->core), hf_time_add_ms(now, 500));
+                hf_time_min(broker_batch_due(br->core), hf_time_add_ms(now, LOOK_MS));
             wait_until(br, &br->commit_wake, br->commit_at);
             br->commit_at = HF_TIME_ZERO; /* awake: nobody needs to signal */
+            now = hf_clock_now();
         }
         pthread_mutex_unlock(&br->lock);
         if (has_batch) {
             commit_one(br, c);
         }
-        if (!has_batch || rounds++ % 16 == 0) {
+        /* Every batch ends with a wait: not each of them is worth a look. */
+        if (hf_time_reached(look_at, now) || (has_batch && rounds++ % 16 == 0)) {
+            look_at = hf_time_add_ms(now, LOOK_MS);
             tell_space(br);
             raise_incarnation(br);
         }
