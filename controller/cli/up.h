@@ -47,6 +47,7 @@ struct up_child {
     hf_time started;
     hf_time due; /* of the next start */
     int64_t backoff_ms;
+    off_t log_from;                    /* where its log stood when it was started */
     bool is_ready;                     /* as the controller told */
     struct hf_credentials credentials; /* brokers and frontends */
     hf_time issued;                    /* of the token in them; 0: none yet */

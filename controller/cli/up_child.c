@@ -3,17 +3,17 @@
 
 #include "controller/log_file.h"
 #include "controller/spawn.h"
-#include "lib/base/text.h"
 #include "lib/io/clock.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define ENVIRONMENT_MAX 32
-#define TAIL_BYTES      1024
+#define LINE_BYTES      1024
 
 const char *up_role_name(enum up_role role)
 {
@@ -89,6 +89,7 @@ static void start(struct up *up, struct up_child *child)
     const char *environment[ENVIRONMENT_MAX];
     char log[CLI_PATH_BYTES];
     char error[CT_SPAWN_ERROR_BYTES] = "";
+    struct stat before;
     struct hf_buf package;
     struct ct_spawn spawn = {
         .environment = environment, .log = log, .death_signal = SIGTERM};
@@ -101,6 +102,7 @@ static void start(struct up *up, struct up_child *child)
     }
     (void)ct_spawn_environment(environment, ENVIRONMENT_MAX);
     log_path(up, child, log);
+    child->log_from = stat(log, &before) == 0 ? before.st_size : 0;
     spawn.argv = up_command(up, child);
     if (err == HF_OK) {
         err = ct_spawn(&spawn, &child->pid, error);
@@ -149,13 +151,19 @@ void up_children_run(struct up *up)
     }
 }
 
-/* The end of the log says more than a status; shown when a start has failed. */
-static void say_last_line(const struct up *up, const struct up_child *child)
+static bool is_error(const char *line)
+{
+    return strstr(line, "level=error ") != NULL ||
+           strstr(line, "\"level\":\"error\"") != NULL;
+}
+
+/* A log says more than a status: the first error of the run that ended, else its last
+ * line. What a terminal could take for more than text is left out. */
+static void say_why(const struct up *up, const struct up_child *child)
 {
     char path[CLI_PATH_BYTES];
-    char text[TAIL_BYTES];
-    char shown[TAIL_BYTES];
-    size_t bytes = 0;
+    char line[LINE_BYTES];
+    char said[LINE_BYTES] = "";
     FILE *file = NULL;
 
     log_path(up, child, path);
@@ -163,20 +171,22 @@ static void say_last_line(const struct up *up, const struct up_child *child)
     if (file == NULL) {
         return;
     }
-    (void)fseek(file, 0, SEEK_END);
-    (void)fseek(file, ftell(file) > TAIL_BYTES - 1 ? -(TAIL_BYTES - 1) : -ftell(file),
-                SEEK_END);
-    bytes = fread(text, 1, sizeof text - 1, file);
-    (void)fclose(file);
-    while (bytes > 0 && text[bytes - 1] == '\n') {
-        bytes--;
+    if (fseeko(file, 0, SEEK_END) == 0 && ftello(file) >= child->log_from) {
+        (void)fseeko(file, child->log_from, SEEK_SET);
+    } else {
+        rewind(file); /* set aside meanwhile */
     }
-    text[bytes] = '\0';
-    const char *line = strrchr(text, '\n');
-
-    hf_text_escape(hf_slice_of_cstr(line == NULL ? text : line + 1), shown,
-                   sizeof shown);
-    up_say("  %s", shown);
+    while (!is_error(said) && fgets(line, sizeof line, file) != NULL) {
+        (void)snprintf(said, sizeof said, "%s", line);
+    }
+    (void)fclose(file);
+    said[strcspn(said, "\n")] = '\0';
+    for (char *at = said; *at != '\0'; at++) {
+        *at = *at < ' ' || *at > '~' ? '?' : *at;
+    }
+    if (said[0] != '\0') {
+        up_say("  %s", said);
+    }
 }
 
 static void take_end(struct up *up, struct up_child *child, int status)
@@ -194,7 +204,7 @@ static void take_end(struct up *up, struct up_child *child, int status)
                child->name, (int)child->pid, WEXITSTATUS(status),
                (double)ran_ms / 1000);
         if (ran_ms < UP_STEADY_MS) {
-            say_last_line(up, child);
+            say_why(up, child);
         }
     }
     child->pid = 0;

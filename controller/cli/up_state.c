@@ -24,19 +24,39 @@
 #define PROCESSES_FILE   "processes"
 #define SOCKET_ROOM      70 /* longest name below the run directory, with its slash */
 
+/* After hf_file_make_directory: errno is of its last call. */
+static bool refuse_directory(const char *path)
+{
+    int number = errno;
+    struct stat found;
+
+    if (stat(path, &found) != 0) {
+        (void)cli_fail(1, "%s: cannot be made: %s", path, strerror(number));
+    } else if (!S_ISDIR(found.st_mode)) {
+        (void)cli_fail(1, "%s: is not a directory", path);
+    } else if (found.st_uid != geteuid()) {
+        (void)cli_fail(1, "%s: belongs to another user (uid %u)", path,
+                       (unsigned)found.st_uid);
+    } else if ((found.st_mode & 022) != 0) {
+        (void)cli_fail(1,
+                       "%s: others may write there; take that from them with chmod "
+                       "go-w",
+                       path);
+    } else {
+        (void)cli_fail(1, "%s: %s", path, strerror(number));
+    }
+    return false;
+}
+
 static bool make_directories(struct up *up)
 {
     static const char *const below[] = {"", "/log", "/mint", "/controller", "/spool"};
     char path[CLI_PATH_BYTES + 16];
 
     for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
-        hf_err err = HF_OK;
-
         cli_path(path, sizeof path, "%s%s", up->state, below[i]);
-        err = hf_file_make_directory(path, 0700);
-        if (err != HF_OK) {
-            (void)cli_fail(1, "%s: %s", path, hf_err_text(err));
-            return false;
+        if (hf_file_make_directory(path, 0700) != HF_OK) {
+            return refuse_directory(path);
         }
     }
     return true;
@@ -208,7 +228,10 @@ static bool open_run(struct up *up)
 
     cli_path(file, sizeof file, "%s/" CLI_RUN_FILE, up->state);
     if (!reuse_run(up, file) && !make_run(up)) {
-        (void)cli_fail(1, "no directory for sockets: %s: %s", up->run, strerror(errno));
+        (void)cli_fail(1,
+                       "no directory for sockets: %s: %s; set TMPDIR to one where "
+                       "you may write",
+                       up->run, strerror(errno));
         return false;
     }
     if (strlen(up->run) + SOCKET_ROOM > 107) {
@@ -235,8 +258,7 @@ bool up_state_open(struct up *up, const char *given)
         cli_path(path, sizeof path, CLI_STATE_PARENT "/%s", up->config->cluster);
     }
     if (hf_file_make_directory(path, 0700) != HF_OK) {
-        (void)cli_fail(1, "%s: cannot be made, or others may write there", path);
-        return false;
+        return refuse_directory(path);
     }
     real = realpath(path, NULL);
     if (real == NULL || strlen(real) > CLI_PATH_BYTES - 256) {
