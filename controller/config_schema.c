@@ -117,7 +117,10 @@ const struct hf_conf_row ct_config_rows[] = {
     TIME("brokers[].broker_grace", "30s", 0, HOUR,
          "How long a frontend that lost its link may come back for its requests."),
 
-    LIST("frontends", 1, CT_FRONTENDS_MAX, true, "The frontends. Fixed while running."),
+    LIST("frontends", 1, CT_FRONTENDS_MAX, true,
+         "The frontends. Each has one loop and keeps one core busy at most: name "
+         "several "
+         "to use more. Fixed while running."),
     MAP("frontends[]", "One frontend."),
     NEEDED("frontends[].name", 1, CT_NAME_BYTES_MAX, "Its name."),
     LIST("frontends[].listen", 1, 16, true,
