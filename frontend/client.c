@@ -326,6 +326,7 @@ static void on_closed(void *ctx, struct hf_conn *conn, hf_err why)
     hf_http_parser_free(client->parser);
     hf_buf_fini(&client->in);
     hf_buf_fini(&client->out);
+    fe_stats_move(client->meter, NULL);
     free(client);
     shell->clients_count--;
     fe_count(&shell->stats, FE_STAT_connections, -1);

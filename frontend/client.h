@@ -35,7 +35,8 @@ struct fe_client {
     struct hf_buf out;
     uint32_t pipeline_count;
     uint32_t requests_count;
-    bool is_head_waiting; /* a head is parsed; its turn has not come */
+    struct fe_meter *meter; /* of its latest request's URL group; NULL: none yet */
+    bool is_head_waiting;   /* a head is parsed; its turn has not come */
     bool is_paused;
     bool is_closing;   /* nothing more is parsed; closes when all is written */
     bool is_lingering; /* FIN is sent */

@@ -216,6 +216,8 @@ static hf_reason judge(struct fe_client *client, struct fe_hold *hold,
         return reason;
     }
     count_request(client->shell, arrival, hold);
+    fe_stats_move(client->meter, hold->meter);
+    client->meter = hold->meter;
     if (arrival->group->state == HF_QUEUE_DISABLED) {
         return HF_REASON_DISABLED;
     }

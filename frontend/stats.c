@@ -66,6 +66,23 @@ struct fe_meter *fe_stats_meter(struct fe_stats *stats, hf_slice name)
     return meter;
 }
 
+void fe_stats_move(struct fe_meter *from, struct fe_meter *to)
+{
+    int64_t above;
+
+    if (from == to) {
+        return;
+    }
+    if (from != NULL) {
+        hf_stat_add_alone(&from->connections, -1);
+    }
+    if (to != NULL) {
+        hf_stat_add_alone(&to->connections, 1);
+        above = hf_stat_get(&to->connections) - hf_stat_get(&to->connections_max);
+        hf_stat_add_alone(&to->connections_max, above > 0 ? above : 0);
+    }
+}
+
 /* A label value: backslash, quote and line feed are escaped, other controls dropped. */
 static hf_err append_label(struct hf_buf *label, hf_slice name)
 {
@@ -105,24 +122,29 @@ struct column {
     const char *name;
     const char *help;
     size_t offset; /* of its hf_stat in struct fe_meter */
+    enum hf_stat_type type;
 };
 
 static const struct column columns[] = {
     {"holdfast_group_requests_total", "Requests of the URL group.",
-     offsetof(struct fe_meter, requests)},
+     offsetof(struct fe_meter, requests), HF_STAT_COUNTER},
     {"holdfast_group_get_head_total", "Its GET and HEAD requests.",
-     offsetof(struct fe_meter, get_head)},
+     offsetof(struct fe_meter, get_head), HF_STAT_COUNTER},
     {"holdfast_group_bytes_in_total", "Bytes of its request bodies.",
-     offsetof(struct fe_meter, bytes_in)},
+     offsetof(struct fe_meter, bytes_in), HF_STAT_COUNTER},
     {"holdfast_group_bytes_out_total", "Bytes of its response bodies.",
-     offsetof(struct fe_meter, bytes_out)},
+     offsetof(struct fe_meter, bytes_out), HF_STAT_COUNTER},
+    {"holdfast_group_connections", "Connections whose latest request was of it.",
+     offsetof(struct fe_meter, connections), HF_STAT_GAUGE},
+    {"holdfast_group_connections_max", "The most of them at once so far.",
+     offsetof(struct fe_meter, connections_max), HF_STAT_GAUGE},
 };
 
 static hf_err render_column(const struct fe_stats *stats, struct hf_buf *out,
                             const struct column *column)
 {
     struct hf_buf label;
-    hf_err err = hf_stat_render_head(out, column->name, column->help, HF_STAT_COUNTER);
+    hf_err err = hf_stat_render_head(out, column->name, column->help, column->type);
 
     hf_buf_init(&label, 2 * FE_METER_NAME_MAX + 64);
     for (uint32_t i = 0; i <= stats->meters_count && err == HF_OK; i++) {

@@ -49,6 +49,8 @@ struct fe_meter {
     struct hf_stat get_head;
     struct hf_stat bytes_in;
     struct hf_stat bytes_out;
+    struct hf_stat connections; /* whose latest request was of the group */
+    struct hf_stat connections_max;
     struct hf_stat classes[FE_METER_CLASSES]; /* by status / 100 */
 };
 
@@ -70,6 +72,8 @@ static inline void fe_count(struct fe_stats *stats, enum fe_stat row, int64_t n)
 /* The meter of that name, made when it is new. Never NULL; lives as long as the stats.
  */
 struct fe_meter *fe_stats_meter(struct fe_stats *stats, hf_slice name);
+/* A connection goes over from one meter to another; either may be NULL. */
+void fe_stats_move(struct fe_meter *from, struct fe_meter *to);
 /* Prometheus text. */
 HF_MUST_USE hf_err fe_stats_render(const struct fe_stats *stats, struct hf_buf *out);
 
