@@ -11,7 +11,7 @@
     X(NO_MEMORY, "no memory for one more: refuse this one")                            \
     X(DENIED, "no right to do this")                                                   \
     X(NOT_FOUND, "no such object")                                                     \
-    X(EXISTS, "already there, or in use by another")                                             \
+    X(EXISTS, "already there, or in use by another")                                   \
     X(CLOSED, "the other side is gone: reconnect or give up")                          \
     X(TIMEOUT, "the time allowed is over")                                             \
     X(UNSUPPORTED, "this version or machine cannot do it")                             \
