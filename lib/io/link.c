@@ -2,7 +2,6 @@
 #include "lib/io/link_parts.h"
 
 #include "lib/io/clock.h"
-#include "lib/wire/messages.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -144,12 +143,7 @@ void link_finish(struct hf_link *link, enum hf_link_end end, int64_t wait_ms)
 
 void link_say_goodbye(struct hf_link *link, hf_reason reason, enum hf_link_end end)
 {
-    const struct hf_goodbye goodbye = {.reason = reason};
-    uint8_t meta[HF_META_SMALL_MAX];
-    struct hf_record record = {.type = HF_LINK_GOODBYE_TYPE};
-
-    record.meta = hf_slice_of(meta, hf_goodbye_encode(&goodbye, meta, sizeof meta));
-    (void)!hf_link_send(link, &record);
+    link_output_goodbye(link, reason);
     link_output_finish(link);
     link_linger(link, end, GOODBYE_MS);
     atomic_store(&link->out.soon_us, 0); /* the hub writes: locks may be held here */

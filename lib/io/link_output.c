@@ -7,6 +7,7 @@
 #include "lib/io/link_parts.h"
 
 #include "lib/io/clock.h"
+#include "lib/wire/messages.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -252,6 +253,20 @@ static hf_err append(struct hf_link *link, const struct hf_record *record, size_
     hf_record_put(record, place);
     patch_prefix(link);
     return HF_OK;
+}
+
+void link_output_goodbye(struct hf_link *link, hf_reason reason)
+{
+    const struct hf_goodbye goodbye = {.reason = reason};
+    struct hf_record record = {.type = HF_LINK_GOODBYE_TYPE};
+    uint8_t meta[HF_META_SMALL_MAX];
+
+    record.meta = hf_slice_of(meta, hf_goodbye_encode(&goodbye, meta, sizeof meta));
+    pthread_mutex_lock(&link->lock);
+    if (!link->out.is_finishing) {
+        (void)!append(link, &record, hf_record_bytes(&record));
+    }
+    pthread_mutex_unlock(&link->lock);
 }
 
 static hf_err send_record(struct hf_link *link, const struct hf_record *record,

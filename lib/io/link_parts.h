@@ -162,6 +162,8 @@ hf_err link_output_bytes(struct hf_link *link, hf_slice bytes);
 hf_err link_output_message(struct hf_link *link, hf_slice content);
 /* From now on what is appended is sealed with the handshake's state. */
 void link_output_seal(struct hf_link *link);
+/* Appends GOODBYE whatever the limits say, but for memory. */
+void link_output_goodbye(struct hf_link *link, hf_reason reason);
 /* Nothing may be appended after this; what waits ends with the mark of an orderly end.
  */
 void link_output_finish(struct hf_link *link);
