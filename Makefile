@@ -55,7 +55,7 @@ HARDEN += $(if $(SANITIZE),-fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
 # Programs are optimised across files: the small functions of lib/base are everywhere.
 # Tests link the same objects as they are, which takes a tenth of the time.
 LTO := $(if $(filter release,$(MODE)),-flto=auto -ffat-lto-objects)
-BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -fno-semantic-interposition \
+BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -O$(if $(LTO),3,2) -g -fPIC -fno-semantic-interposition \
     -pthread $(HARDEN) $(SANITIZE) $(LTO)
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes \
     $(if $(filter fuzz,$(MODE)),,-Werror)

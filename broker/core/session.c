@@ -221,13 +221,24 @@ void handle_add_credit(struct broker *b, struct handle *h, uint32_t requests)
     queue_wake(b, q);
 }
 
+/* Round robin, but a worker with much credit gets a few in a row: they travel in one
+ * message and wake it once. One that takes few at a time gets one and waits its turn.
+ */
 void handle_use_credit(struct broker *b, struct handle *h)
 {
     struct queue *q = queue_at(b, h->queue);
 
     hf_check(h->credit > 0);
+    if (h->turn == 0) {
+        h->turn = 1 + h->credit / BROKER_TURN_SHARE;
+    }
     h->credit--;
+    h->turn--;
     q->idle_credit--;
+    if (h->credit > 0 && h->turn > 0) {
+        return;
+    }
+    h->turn = 0;
     hf_list_remove(&h->takers);
     if (h->credit > 0) {
         hf_list_push_back(&q->takers, &h->takers);

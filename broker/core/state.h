@@ -20,6 +20,7 @@
 #define BROKER_CREDIT_MAX          65535u
 #define BROKER_STEP_WORK_MAX       64u
 #define BROKER_RATE_SECONDS        10u
+#define BROKER_TURN_SHARE          16u /* of its credit a worker gets in one turn */
 
 enum request_state {
     REQUEST_FREE,
@@ -151,6 +152,7 @@ struct handle {
     uint16_t queue; /* 0 = closed by the broker; the peer may not know yet */
     uint32_t rights;
     uint32_t credit;
+    uint32_t turn; /* requests it still gets before the next taker's turn */
     struct hf_list in_session;
     struct hf_list in_queue;
     struct hf_list takers; /* in queue.takers while it has credit, or parked */

@@ -349,7 +349,7 @@ hf_err hf_conn_dial(struct hf_loop *loop, const char *to,
                     struct hf_conn **out)
 {
     struct hf_socket_address parsed;
-    struct hf_conn *conn;
+    struct hf_conn *conn = NULL;
     hf_err err = hf_socket_address_parse(to, &parsed);
 
     hf_check(on_up != NULL);

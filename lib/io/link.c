@@ -226,6 +226,7 @@ static struct hf_link *link_new(struct link_owner *owner, int fd)
     link->source = (struct hub_source){fd, on_ready};
     link->hub = owner->hub;
     link->owner = owner;
+    link->is_shared = owner->config.loop == NULL;
     link->events = owner->config.events;
     link->ctx = owner->config.ctx;
     link->state = LINK_GREETING;

@@ -85,8 +85,8 @@ struct hf_link_config {
     const char *address; /* "tcp://127.0.0.1:0", "ipc:///run/holdfast/x.sock" */
     const struct hf_link_events *events; /* must outlive the owner */
     void *ctx;
-    /* Callbacks come on this loop's thread, which then also opens and closes the owner
-     * and outlives it. NULL: on the module's own. */
+    /* Callbacks come on this loop's thread, which alone may then use the owner and its
+     * links. NULL: on the module's own thread, and any thread may. */
     struct hf_loop *loop;
     /* Who we are and whom we trust; borrowed for the call (a reference is taken). */
     struct hf_link_identity *identity;

@@ -39,7 +39,7 @@ static bool take(struct hf_link *link)
     struct hf_buf empty = out->taken;
     bool has_more;
 
-    pthread_mutex_lock(&link->lock);
+    link_lock(link);
     has_more = hf_buf_bytes(&out->fill) > 0;
     if (has_more) {
         out->taken = out->fill;
@@ -57,7 +57,7 @@ static bool take(struct hf_link *link)
     out->clear_fill = 0;
     out->control_fill = 0;
     out->has_open = false;
-    pthread_mutex_unlock(&link->lock);
+    link_unlock(link);
     return has_more;
 }
 
@@ -177,13 +177,17 @@ static void run(struct hf_link *link)
 
     atomic_store_explicit(&out->soon_us, INT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&out->sent_us, hf_clock_monotonic_us(), memory_order_relaxed);
-    pthread_mutex_lock(&out->io);
+    if (link->is_shared) {
+        pthread_mutex_lock(&out->io);
+    }
     while (goes_on && !link_has_ended(link)) {
         struct hf_buf *source = next_source(link);
 
         goes_on = source != NULL && send_some(link, source);
     }
-    pthread_mutex_unlock(&out->io);
+    if (link->is_shared) {
+        pthread_mutex_unlock(&out->io);
+    }
 }
 
 void link_output_ready(struct hf_link *link)
@@ -262,11 +266,11 @@ void link_output_goodbye(struct hf_link *link, hf_reason reason)
     uint8_t meta[HF_META_SMALL_MAX];
 
     record.meta = hf_slice_of(meta, hf_goodbye_encode(&goodbye, meta, sizeof meta));
-    pthread_mutex_lock(&link->lock);
+    link_lock(link);
     if (!link->out.is_finishing) {
         (void)!append(link, &record, hf_record_bytes(&record));
     }
-    pthread_mutex_unlock(&link->lock);
+    link_unlock(link);
 }
 
 static hf_err send_record(struct hf_link *link, const struct hf_record *record,
@@ -282,7 +286,7 @@ static hf_err send_record(struct hf_link *link, const struct hf_record *record,
     if (bytes == 0 || bytes > plain_bytes_max(link)) {
         return HF_ERR_TOO_BIG;
     }
-    pthread_mutex_lock(&link->lock);
+    link_lock(link);
     if (!out->is_finishing) {
         err = append(link, record, bytes);
     }
@@ -292,7 +296,7 @@ static hf_err send_record(struct hf_link *link, const struct hf_record *record,
             err = HF_ERR_TOO_BIG;
         }
     }
-    pthread_mutex_unlock(&link->lock);
+    link_unlock(link);
     if (err == HF_OK) {
         hf_stat_add(&hf_link_stats.records_out_total, 1);
         return HF_OK;
@@ -326,12 +330,12 @@ void hf_link_flush(struct hf_link *link)
     bool is_mine;
 
     hf_check(link != NULL);
-    pthread_mutex_lock(&link->lock);
+    link_lock(link);
     is_mine = !out->is_sending && hf_buf_bytes(&out->fill) > 0;
     if (is_mine) {
         out->is_sending = true;
     }
-    pthread_mutex_unlock(&link->lock);
+    link_unlock(link);
     if (is_mine) {
         run(link);
     }
@@ -346,13 +350,13 @@ void hf_link_flush_soon(struct hf_link *link)
     bool is_first;
 
     hf_check(link != NULL);
-    pthread_mutex_lock(&link->lock);
+    link_lock(link);
     is_first = !out->is_sending && hf_buf_bytes(&out->fill) > 0 &&
                atomic_load(&out->soon_us) == INT64_MAX;
     if (is_first) {
         atomic_store(&out->soon_us, due);
     }
-    pthread_mutex_unlock(&link->lock);
+    link_unlock(link);
     if (is_first) {
         hub_wake_by(link->hub, due);
     }
@@ -368,14 +372,14 @@ hf_err link_output_bytes(struct hf_link *link, hf_slice bytes)
     struct link_output *out = &link->out;
     hf_err err;
 
-    pthread_mutex_lock(&link->lock);
+    link_lock(link);
     err = hf_buf_append(&out->fill, bytes);
     if (err == HF_OK) {
         out->has_open = false;
         out->clear_fill = hf_buf_bytes(&out->fill);
         atomic_fetch_add_explicit(&out->bytes, bytes.bytes, memory_order_relaxed);
     }
-    pthread_mutex_unlock(&link->lock);
+    link_unlock(link);
     return err;
 }
 
@@ -404,13 +408,13 @@ void link_output_finish(struct hf_link *link)
     struct link_output *out = &link->out;
     uint8_t *place;
 
-    pthread_mutex_lock(&link->lock);
+    link_lock(link);
     if (!out->is_finishing && hf_buf_bytes(&out->fill) == 0 &&
         place_record(link, 0, &place) == HF_OK) {
         patch_prefix(link);
     }
     out->is_finishing = true;
-    pthread_mutex_unlock(&link->lock);
+    link_unlock(link);
 }
 
 void link_output_init(struct hf_link *link)

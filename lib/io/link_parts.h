@@ -78,6 +78,7 @@ struct hf_link {
     struct link_owner *owner; /* not after on_down */
     const struct hf_link_events *events;
     void *ctx;
+    bool is_shared; /* by threads: `lock` and `out.io` count */
     pthread_mutex_t lock;
     _Atomic int state; /* enum link_state; moved by the hub's thread */
     _Atomic int end;   /* -1 while it lives, then enum hf_link_end */
@@ -237,6 +238,21 @@ void link_dial(struct link_owner *owner);
 void link_dial_examine(struct link_owner *owner, int64_t now, int64_t *next);
 /* The attempt is over, whatever it came to. */
 void link_dial_abandon(struct link_owner *owner);
+
+/* Links of a loop belong to its thread alone. */
+static inline void link_lock(struct hf_link *link)
+{
+    if (link->is_shared) {
+        pthread_mutex_lock(&link->lock);
+    }
+}
+
+static inline void link_unlock(struct hf_link *link)
+{
+    if (link->is_shared) {
+        pthread_mutex_unlock(&link->lock);
+    }
+}
 
 static inline struct hf_link *link_of_node(struct hf_list *node)
 {
