@@ -35,7 +35,28 @@ struct hf_document_context br_document_context(struct br *br, struct hf_trust *t
     };
 }
 
-static void submit_queue(struct br *br, const struct hf_queue_policy *queue)
+static struct broker_queue_rules rules_of(const struct hf_queue_rules *rules)
+{
+    return (struct broker_queue_rules){
+        .order = (enum broker_order)rules->order,
+        .fair_share = rules->fair_share,
+        .max_in_flight = rules->max_in_flight,
+        .rate_milli = rules->rate_milli,
+        .burst = rules->burst,
+        .key_max_in_flight = rules->key_max_in_flight,
+        .key_rate_milli = rules->key_rate_milli,
+        .key_burst = rules->key_burst,
+        .is_refusing = rules->limit_action == HF_LIMIT_REFUSE,
+        .is_retrying_5xx = rules->retry_5xx,
+        .max_crashes = rules->max_crashes,
+        .retention_ms = (int64_t)rules->retention_ms,
+        .response_max = rules->response_max,
+        .dead_retention_ms = (int64_t)rules->dead_retention_ms,
+    };
+}
+
+static void submit_queue(struct br *br, const struct hf_queue_policy *queue,
+                         const struct hf_queue_rules *rules)
 {
     struct broker_input input = {.type = BROKER_IN_POLICY_QUEUE, .now = hf_clock_now()};
 
@@ -49,9 +70,13 @@ static void submit_queue(struct br *br, const struct hf_queue_policy *queue)
         .wait_limit_ms = queue->wait_limit_ms,
         .lazy_commit_ms = queue->lazy_commit_ms,
         .attempts_max = queue->attempts_max,
+        .rules = rules_of(rules),
     };
     br_step(br, &input, NULL);
 }
+
+/* A stored policy of before there were any. */
+static const struct hf_queue_rules no_rules = {.fair_share = 100};
 
 static bool submit_parts(struct br *br, hf_slice all)
 {
@@ -64,7 +89,8 @@ static bool submit_parts(struct br *br, hf_slice all)
         hf_arena_init(&arena, (size_t)HF_META_LIST_MAX * HF_LIST_COST + 65536);
         err = hf_policy_decode(meta, &arena, &part);
         for (size_t i = 0; err == HF_OK && i < part.queues_count; i++) {
-            submit_queue(br, &part.queues[i]);
+            submit_queue(br, &part.queues[i],
+                         i < part.rules_count ? &part.rules[i] : &no_rules);
         }
         hf_arena_fini(&arena);
         if (err != HF_OK) {

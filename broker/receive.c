@@ -19,6 +19,7 @@ struct run {
     uint32_t count;
     struct broker_input inputs[RUN_MAX];
     const struct hf_record *records[RUN_MAX];
+    struct broker_wishes wishes[RUN_MAX]; /* set where the input points to it */
 };
 
 typedef hf_err (*decode_fn)(struct run *run, const struct hf_record *record,
@@ -81,17 +82,47 @@ static hf_err decode_close(struct run *run, const struct hf_record *record,
     return err;
 }
 
+/* Few requests wish anything. */
+static const struct broker_wishes *wishes_of(struct run *run,
+                                             const struct hf_enqueue *message)
+{
+    struct broker_wishes *wishes = &run->wishes[run->count];
+
+    *wishes = (struct broker_wishes){
+        .urgency = message->urgency,
+        .fair_key = message->fair_key,
+        .serial_key = message->serial_key,
+        .affinity_key = message->affinity_key,
+        .not_before = hf_time_of_ms(message->not_before_ms),
+        .access = message->access,
+        .idempotency = message->idempotency,
+        .fingerprint = message->fingerprint,
+    };
+    return wishes;
+}
+
+static bool has_wishes(const struct hf_enqueue *message)
+{
+    static const struct hf_enqueue none;
+
+    return (message->urgency | message->fair_key | message->serial_key |
+            message->affinity_key | (uint64_t)message->not_before_ms) != 0 ||
+           memcmp(&message->access, &none.access, sizeof none.access) != 0 ||
+           memcmp(&message->idempotency, &none.idempotency, sizeof none.idempotency) !=
+               0;
+}
+
 static hf_err decode_enqueue(struct run *run, const struct hf_record *record,
                              struct broker_input *in)
 {
     struct hf_enqueue message;
     hf_err err = hf_enqueue_decode(record->meta, &message);
 
-    (void)run;
     if (err != HF_OK) {
         return err;
     }
     in->type = BROKER_IN_SUBMIT;
+    in->u.submit.wishes = has_wishes(&message) ? wishes_of(run, &message) : NULL;
     in->id = message.id;
     in->handle = message.handle;
     in->u.submit.flags = message.flags;

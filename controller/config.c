@@ -109,6 +109,40 @@ static void read_queue(struct ct_reading *r, const struct hf_conf_node *node,
         .state = (enum hf_queue_state)hf_conf_number(node, "state"),
         .lazy_commit_ms = (uint32_t)hf_conf_number(node, "lazy_commit"),
     };
+    out->rules = (struct hf_queue_rules){
+        .order = (enum hf_queue_order)hf_conf_number(node, "order"),
+        .fair_share = (uint32_t)hf_conf_number(node, "fair_share"),
+        .max_in_flight = (uint32_t)hf_conf_number(node, "max_in_flight"),
+        .rate_milli = 1000 * (uint64_t)hf_conf_number(node, "rate"),
+        .burst = (uint32_t)hf_conf_number(node, "burst"),
+        .key_max_in_flight = (uint32_t)hf_conf_number(node, "key_max_in_flight"),
+        .key_rate_milli = 1000 * (uint64_t)hf_conf_number(node, "key_rate"),
+        .key_burst = (uint32_t)hf_conf_number(node, "key_burst"),
+        .limit_action = (enum hf_limit_action)hf_conf_number(node, "limit_action"),
+        .retry_5xx = hf_conf_number(node, "retry_on") == 1,
+        .max_crashes = (uint32_t)hf_conf_number(node, "max_crashes"),
+        .retention_ms = (uint64_t)hf_conf_number(node, "retention"),
+        .response_max = (uint64_t)hf_conf_number(node, "response_max"),
+        .dead_retention_ms = (uint64_t)hf_conf_number(node, "dead_retention"),
+    };
+}
+
+static uint32_t wishes_of(const struct hf_conf_node *node)
+{
+    static const struct {
+        const char *key;
+        enum hf_wish wish;
+    } rows[] = {
+        {"respond_async", HF_WISH_ASYNC},      {"priority", HF_WISH_PRIORITY},
+        {"client_deadline", HF_WISH_DEADLINE}, {"delay", HF_WISH_DELAY},
+        {"idempotency_wait", HF_WISH_ATTACH},  {"coalesce", HF_WISH_COALESCE},
+    };
+    uint32_t wishes = 0;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        wishes |= hf_conf_number(node, rows[i].key) == 1 ? (uint32_t)rows[i].wish : 0u;
+    }
+    return wishes;
 }
 
 static void read_group(struct ct_reading *r, const struct hf_conf_node *node,
@@ -122,6 +156,13 @@ static void read_group(struct ct_reading *r, const struct hf_conf_node *node,
     out->state = (enum hf_queue_state)hf_conf_number(node, "state");
     out->verbosity = (enum hf_verbosity)hf_conf_number(node, "verbosity");
     out->is_case_sensitive = hf_conf_number(node, "path_case") == 1;
+    out->wishes = wishes_of(node);
+    out->idempotency = (enum hf_idempotency)hf_conf_number(node, "idempotency");
+    out->idempotency_fields = ct_config_texts(r, node, "idempotency_fields");
+    out->fair_key = ct_config_text(r, node, "fair_key");
+    out->serial_key = ct_config_text(r, node, "serial_key");
+    out->affinity_key = ct_config_text(r, node, "affinity_key");
+    out->callback_hosts = ct_config_texts(r, node, "callback_hosts");
 }
 
 /* One list of the root into an array of structs. */

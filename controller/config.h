@@ -75,6 +75,7 @@ struct ct_queue_config {
     const char *name;
     const char *broker; /* NULL: placed by name */
     struct hf_queue_policy policy;
+    struct hf_queue_rules rules;
 };
 
 struct ct_group_config {
@@ -86,6 +87,13 @@ struct ct_group_config {
     enum hf_queue_state state;
     enum hf_verbosity verbosity;
     bool is_case_sensitive;
+    uint32_t wishes; /* enum hf_wish */
+    enum hf_idempotency idempotency;
+    struct ct_texts idempotency_fields;
+    const char *fair_key; /* NULL: none; so for the next two */
+    const char *serial_key;
+    const char *affinity_key;
+    struct ct_texts callback_hosts;
 };
 
 enum ct_pool_kind { CT_POOL_MODULE, CT_POOL_APP, CT_POOL_UPSTREAM, CT_POOL_COMMAND };

@@ -175,6 +175,36 @@ const struct hf_conf_row ct_config_rows[] = {
            "paused: requests are taken and wait. draining: none are taken, those there "
            "are "
            "served. disabled: none are taken or served."),
+    CHOICE("queues[].order", "fifo", "fifo|adaptive",
+           "adaptive: when requests have waited over 500 ms for 1 s, the newest are "
+           "served first and the oldest expire."),
+    NUMBER("queues[].fair_share", "25", 1, 100,
+           "Percent of length that the requests of one fair_key may take; more get 503 "
+           "QueueFull."),
+    NUMBER("queues[].max_in_flight", "0", 0, 1000000,
+           "Most requests with workers at once; 0, no limit. So for the next keys."),
+    NUMBER("queues[].rate", "0", 0, 1000000,
+           "Most requests given to workers a second."),
+    NUMBER("queues[].burst", "0", 0, 1000000,
+           "How many of them may come at once; 0: one second's worth."),
+    NUMBER("queues[].key_max_in_flight", "0", 0, 1000000,
+           "As max_in_flight, for each fair_key."),
+    NUMBER("queues[].key_rate", "0", 0, 1000000, "As rate, for each fair_key."),
+    NUMBER("queues[].key_burst", "0", 0, 1000000, "As burst, for each fair_key."),
+    CHOICE("queues[].limit_action", "wait", "wait|refuse",
+           "What comes of requests beyond these limits: they wait, or get 429 with "
+           "RateLimit fields."),
+    CHOICE("queues[].retry_on", "none", "none|5xx",
+           "5xx: a response of 500 or more is a failed attempt."),
+    NUMBER("queues[].max_crashes", "2", 0, 100,
+           "Workers that one request may crash, running alone, before it is set aside "
+           "(502 poison); 0, no limit."),
+    TIME("queues[].retention", "24h", 1000, 30 * DAY,
+         "How long responses to asynchronous and keyed requests are kept."),
+    SIZE("queues[].response_max", "64MiB", 1024, 1 * GIB,
+         "The largest of them that is kept."),
+    TIME("queues[].dead_retention", "14d", 60000, 365 * DAY,
+         "How long dead letters are kept."),
     TEXT("queues[].broker", NULL, 1, CT_NAME_BYTES_MAX,
          "The broker that holds it. Default: chosen by the queue's name."),
 
@@ -196,6 +226,37 @@ const struct hf_conf_row ct_config_rows[] = {
     CHOICE("url_groups[].state", "enabled", STATES, "As for queues, at the frontend."),
     CHOICE("url_groups[].verbosity", "limited", "limited|full|reset",
            "What a client learns of a 503: a plain reason, the details, or a reset."),
+    CHOICE("url_groups[].respond_async", "off", "off|on",
+           "on: clients may ask for 202 and a status URL (Prefer: respond-async)."),
+    CHOICE("url_groups[].priority", "off", "off|on",
+           "on: the urgency of a client's Priority field is believed."),
+    CHOICE("url_groups[].client_deadline", "off", "off|on",
+           "on: Holdfast-Deadline of a client is believed."),
+    CHOICE("url_groups[].delay", "off", "off|on",
+           "on: Holdfast-Not-Before and Holdfast-Delay of asynchronous requests are "
+           "honoured."),
+    CHOICE("url_groups[].coalesce", "off", "off|on",
+           "on: identical GET requests in flight share one run."),
+    CHOICE("url_groups[].idempotency", "accept", "accept|off|require",
+           "Whether Idempotency-Key is honoured, ignored, or demanded of POST and "
+           "PATCH."),
+    CHOICE("url_groups[].idempotency_wait", "conflict", "conflict|attach",
+           "A key whose request still runs: 409, or the answer of that run."),
+    LIST("url_groups[].idempotency_fields", 0, 16, false,
+         "Fields whose values belong to the scope of a key. Default: Authorization and "
+         "Cookie."),
+    TEXT("url_groups[].idempotency_fields[]", NULL, 1, 255, "A field name."),
+    TEXT("url_groups[].fair_key", NULL, 1, 255,
+         "Whose share a request takes: client-ip, host, header:NAME or segment:N (of "
+         "the path, from 1)."),
+    TEXT("url_groups[].serial_key", NULL, 1, 255,
+         "Requests of one such key run one at a time, in order. As fair_key."),
+    TEXT("url_groups[].affinity_key", NULL, 1, 255,
+         "Requests of one such key go to the worker that had the last one. As "
+         "fair_key."),
+    LIST("url_groups[].callback_hosts", 0, 64, false,
+         "Hosts that Holdfast-Callback may name; none: it is refused."),
+    TEXT("url_groups[].callback_hosts[]", NULL, 1, 255, "A host, or *.suffix."),
     CHOICE("url_groups[].path_case", "insensitive", "insensitive|sensitive",
            "Whether the letter case of paths matters in matching."),
 

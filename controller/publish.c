@@ -69,18 +69,23 @@ static hf_err write_policy(struct ct *ct, uint64_t version)
     uint32_t parts =
         (uint32_t)((c->queues_count + CT_POLICY_QUEUES - 1) / CT_POLICY_QUEUES);
     struct hf_queue_policy queues[CT_POLICY_QUEUES];
+    struct hf_queue_rules rules[CT_POLICY_QUEUES];
     struct hf_buf meta;
     hf_err err = HF_OK;
 
     hf_buf_clear(&ct->policy);
     hf_buf_init(&meta, HF_META_LIST_MAX);
     for (uint32_t part = 0; part < parts && err == HF_OK; part++) {
-        struct hf_policy policy = {
-            .version = version, .part = part, .parts = parts, .queues = queues};
+        struct hf_policy policy = {.version = version,
+                                   .part = part,
+                                   .parts = parts,
+                                   .queues = queues,
+                                   .rules = rules};
 
         for (size_t i = (size_t)part * CT_POLICY_QUEUES;
              i < c->queues_count && policy.queues_count < CT_POLICY_QUEUES; i++) {
             queues[policy.queues_count++] = c->queues[i].policy;
+            rules[policy.rules_count++] = c->queues[i].rules;
         }
         hf_buf_clear(&meta);
         err = hf_policy_append(&policy, &meta);
@@ -105,6 +110,11 @@ static hf_slice *slices_of(struct hf_arena *arena, struct ct_texts texts)
     return out;
 }
 
+static hf_slice slice_or_none(const char *text)
+{
+    return text == NULL ? HF_SLICE_EMPTY : hf_slice_of_cstr(text);
+}
+
 static bool fill_groups(const struct ct_config *c, struct hf_arena *arena,
                         struct hf_routes *routes)
 {
@@ -116,7 +126,7 @@ static bool fill_groups(const struct ct_config *c, struct hf_arena *arena,
 
         groups[i] = (struct hf_route_group){
             .name = hf_slice_of_cstr(g->name),
-            .queue = g->queue == NULL ? HF_SLICE_EMPTY : hf_slice_of_cstr(g->queue),
+            .queue = slice_or_none(g->queue),
             .prefixes = slices_of(arena, g->prefixes),
             .prefixes_count = g->prefixes.count,
             .body_max = g->body_max,
@@ -124,8 +134,18 @@ static bool fill_groups(const struct ct_config *c, struct hf_arena *arena,
             .state = g->state,
             .verbosity = g->verbosity,
             .path_case_sensitive = g->is_case_sensitive,
+            .wishes = g->wishes,
+            .idempotency = g->idempotency,
+            .fair_key = slice_or_none(g->fair_key),
+            .serial_key = slice_or_none(g->serial_key),
+            .affinity_key = slice_or_none(g->affinity_key),
+            .idempotency_fields = slices_of(arena, g->idempotency_fields),
+            .idempotency_fields_count = g->idempotency_fields.count,
+            .callback_hosts = slices_of(arena, g->callback_hosts),
+            .callback_hosts_count = g->callback_hosts.count,
         };
-        if (groups[i].prefixes == NULL) {
+        if (groups[i].prefixes == NULL || groups[i].idempotency_fields == NULL ||
+            groups[i].callback_hosts == NULL) {
             return false;
         }
     }

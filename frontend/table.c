@@ -106,6 +106,9 @@ static hf_err read_groups(struct fe_shell *shell, struct fe_table *table)
             .deadline_ms = group->deadline_ms,
             .state = group->state,
             .verbosity = group->verbosity,
+            .wishes = group->wishes,
+            .idempotency = group->idempotency,
+            .route = group,
             .meter = fe_stats_meter(&shell->stats, group->name),
         };
     }

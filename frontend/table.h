@@ -21,6 +21,9 @@ struct fe_group {
     int64_t deadline_ms;
     enum hf_queue_state state;
     enum hf_verbosity verbosity;
+    uint32_t wishes; /* enum hf_wish: what its clients may ask for */
+    enum hf_idempotency idempotency;
+    const struct hf_route_group *route; /* for what is rarely looked at */
     struct fe_meter *meter;
 };
 

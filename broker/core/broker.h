@@ -71,6 +71,26 @@ enum broker_queue_state {
     BROKER_QUEUE_DISABLED  /* neither, refuse Disabled */
 };
 
+enum broker_order { BROKER_FIFO, BROKER_ADAPTIVE };
+
+/* What a queue does beyond holding (FEATURES rows 26 to 51); 0 = off, no limit. */
+struct broker_queue_rules {
+    enum broker_order order;
+    uint32_t fair_share; /* percent of length_max that one fair key may take */
+    uint32_t max_in_flight;
+    uint64_t rate_milli; /* leases per 1,000 seconds */
+    uint32_t burst;
+    uint32_t key_max_in_flight; /* of each fair key, as the three above */
+    uint64_t key_rate_milli;
+    uint32_t key_burst;
+    bool is_refusing;     /* beyond these limits: 429, instead of waiting */
+    bool is_retrying_5xx; /* a response of 500 or more is a failed attempt */
+    uint32_t max_crashes;
+    int64_t retention_ms; /* of responses to async and keyed requests */
+    uint64_t response_max;
+    int64_t dead_retention_ms;
+};
+
 struct broker_queue_policy {
     hf_slice name;
     enum broker_durability durability;
@@ -81,6 +101,7 @@ struct broker_queue_policy {
     int64_t wait_limit_ms;
     int64_t lazy_commit_ms;
     uint32_t attempts_max; /* failed ones; default 5 */
+    struct broker_queue_rules rules;
 };
 
 /* What one link of a session's chain limits (`lim`, SECURITY.md 2.3); 0 = no limit. The
@@ -109,6 +130,18 @@ enum broker_submit_flag { /* PROTOCOL.md 3.3; equal to the wire's numbers */
                           BROKER_SUBMIT_STREAMED = 4,
                           BROKER_SUBMIT_REOFFER = 8,
                           BROKER_SUBMIT_ASSIGNED = 16
+};
+
+/* What few requests carry (proto Enqueue 7 to 14). Zero = none. */
+struct broker_wishes {
+    uint32_t urgency;  /* 1 + u of RFC 9218 */
+    uint64_t fair_key; /* hashes by the frontend */
+    uint64_t serial_key;
+    uint64_t affinity_key;
+    hf_time not_before;
+    hf_id access;       /* digest of the secret that opens its status */
+    hf_key idempotency; /* digest of scope and key */
+    hf_key fingerprint;
 };
 
 enum broker_input_type {
@@ -172,6 +205,7 @@ struct broker_input {
             uint32_t head_bytes;
             uint64_t body_bytes; /* inline bytes, or the declared length of a streamed
                                     body */
+            const struct broker_wishes *wishes; /* NULL: none; borrowed for the step */
         } submit;
         struct {
             uint64_t offset; /* BODY, RESULT_BODY */

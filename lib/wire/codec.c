@@ -150,7 +150,11 @@ INLINE bool take_blob(const struct hf_field *field, struct reader *in, uint8_t *
         memcpy(to, &bytes, sizeof bytes);
         return field->unit == 1 || bytes.bytes % field->unit == 0;
     }
-    if (field->type == HF_FIELD_EXACT32) {
+    if (field->type == HF_FIELD_EXACT32 || field->type == HF_FIELD_OPTIONAL32) {
+        if (bytes.bytes == 0 && field->type == HF_FIELD_OPTIONAL32) {
+            memset(to, 0, 32);
+            return true;
+        }
         if (bytes.bytes != 32) {
             return false;
         }

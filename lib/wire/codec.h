@@ -22,8 +22,9 @@ enum hf_field_class {
     HF_FIELD_EXACT16, /* as many bytes in place */
     HF_FIELD_EXACT32,
     HF_FIELD_OPTIONAL16, /* the same, or none: zero */
-    HF_FIELD_SLICE,      /* a multiple of `unit` bytes */
-    HF_FIELD_SLICES,     /* from here on a pointer to an array, and its count */
+    HF_FIELD_OPTIONAL32,
+    HF_FIELD_SLICE,  /* a multiple of `unit` bytes */
+    HF_FIELD_SLICES, /* from here on a pointer to an array, and its count */
     HF_FIELD_LIST,
     HF_FIELD_ONE /* a pointer to one element, or NULL */
 };
@@ -70,32 +71,38 @@ struct hf_shape {
 #define HF_COUNTED(class, member, shape)                                               \
     {HF_FIELD(class, BYTES, member), .count_at = offsetof(plain, member##_count),      \
      .element = (shape)},
-#define HF_ROW_U32(member)         HF_NUMBER4(member, false, UINT32_MAX, UINT32_MAX)
-#define HF_ROW_HANDLE(member)      HF_NUMBER4(member, true, UINT32_MAX, UINT32_MAX)
-#define HF_ROW_FLAGS(member)       HF_NUMBER4(member, false, 31, HF_ENQUEUE_FLAGS_ALL)
-#define HF_ROW_STREAM_FLAG(member) HF_NUMBER4(member, false, 4, HF_ENQUEUE_STREAMED)
-#define HF_ROW_RIGHTS(member)      HF_NUMBER4(member, false, 15, HF_RIGHTS_ALL)
-#define HF_ENUM(member, last)      HF_NUMBER4(member, false, last, UINT32_MAX)
-#define HF_ROW_REASON(member)      HF_ENUM(member, HF_REASON_COUNT - 1)
-#define HF_ROW_RESULT(member)      HF_ENUM(member, HF_RESPOND_DENIED)
-#define HF_ROW_HEALTH(member)      HF_ENUM(member, HF_HEALTH_GONE)
-#define HF_ROW_DURABILITY(member)  HF_ENUM(member, HF_DURABILITY_STRICT)
-#define HF_ROW_REDELIVER(member)   HF_ENUM(member, HF_REDELIVER_ALWAYS)
-#define HF_ROW_STATE(member)       HF_ENUM(member, HF_QUEUE_DISABLED)
-#define HF_ROW_VERBOSITY(member)   HF_ENUM(member, HF_VERBOSITY_RESET)
-#define HF_ROW_MINT_KIND(member)   HF_ENUM(member, HF_MINT_ROUTES)
-#define HF_ROW_I32(member)         {HF_FIELD(SIGNED4, VARINT, member)},
-#define HF_ROW_U64(member)         {HF_FIELD(NUMBER8, VARINT, member)},
-#define HF_ROW_I64(member)         HF_ROW_U64(member)
-#define HF_ROW_EPOCH(member)       {HF_FIELD(FIXED8, FIXED8, member)},
-#define HF_ROW_BOOL(member)        {HF_FIELD(BOOL, VARINT, member)},
-#define HF_ROW_ID(member)          HF_EXACT(EXACT16, member)
-#define HF_ROW_RECEIPT(member)     HF_EXACT(EXACT16, member)
-#define HF_ROW_KEY(member)         HF_EXACT(EXACT32, member)
-#define HF_ROW_AFTER(member)       {HF_FIELD(OPTIONAL16, BYTES, member)},
-#define HF_ROW_SLICE(member)       HF_UNITS(member, 1)
-#define HF_ROW_IDS(member)         HF_UNITS(member, HF_ID_BYTES)
-#define HF_ROW_SLICES(member)      HF_COUNTED(SLICES, member, NULL)
+#define HF_ROW_U32(member)          HF_NUMBER4(member, false, UINT32_MAX, UINT32_MAX)
+#define HF_ROW_HANDLE(member)       HF_NUMBER4(member, true, UINT32_MAX, UINT32_MAX)
+#define HF_ROW_FLAGS(member)        HF_NUMBER4(member, false, 31, HF_ENQUEUE_FLAGS_ALL)
+#define HF_ROW_STREAM_FLAG(member)  HF_NUMBER4(member, false, 4, HF_ENQUEUE_STREAMED)
+#define HF_ROW_RIGHTS(member)       HF_NUMBER4(member, false, 15, HF_RIGHTS_ALL)
+#define HF_ENUM(member, last)       HF_NUMBER4(member, false, last, UINT32_MAX)
+#define HF_ROW_REASON(member)       HF_ENUM(member, HF_REASON_COUNT - 1)
+#define HF_ROW_RESULT(member)       HF_ENUM(member, HF_RESPOND_DENIED)
+#define HF_ROW_HEALTH(member)       HF_ENUM(member, HF_HEALTH_GONE)
+#define HF_ROW_DURABILITY(member)   HF_ENUM(member, HF_DURABILITY_STRICT)
+#define HF_ROW_REDELIVER(member)    HF_ENUM(member, HF_REDELIVER_ALWAYS)
+#define HF_ROW_STATE(member)        HF_ENUM(member, HF_QUEUE_DISABLED)
+#define HF_ROW_VERBOSITY(member)    HF_ENUM(member, HF_VERBOSITY_RESET)
+#define HF_ROW_URGENCY(member)      HF_ENUM(member, 8)
+#define HF_ROW_WISHES(member)       HF_NUMBER4(member, false, HF_WISHES_ALL, HF_WISHES_ALL)
+#define HF_ROW_ORDER(member)        HF_ENUM(member, HF_ORDER_ADAPTIVE)
+#define HF_ROW_LIMIT_ACTION(member) HF_ENUM(member, HF_LIMIT_REFUSE)
+#define HF_ROW_IDEMPOTENCY(member)  HF_ENUM(member, HF_IDEMPOTENCY_REQUIRE)
+#define HF_ROW_DIGEST(member)       {HF_FIELD(OPTIONAL32, BYTES, member)},
+#define HF_ROW_MINT_KIND(member)    HF_ENUM(member, HF_MINT_ROUTES)
+#define HF_ROW_I32(member)          {HF_FIELD(SIGNED4, VARINT, member)},
+#define HF_ROW_U64(member)          {HF_FIELD(NUMBER8, VARINT, member)},
+#define HF_ROW_I64(member)          HF_ROW_U64(member)
+#define HF_ROW_EPOCH(member)        {HF_FIELD(FIXED8, FIXED8, member)},
+#define HF_ROW_BOOL(member)         {HF_FIELD(BOOL, VARINT, member)},
+#define HF_ROW_ID(member)           HF_EXACT(EXACT16, member)
+#define HF_ROW_RECEIPT(member)      HF_EXACT(EXACT16, member)
+#define HF_ROW_KEY(member)          HF_EXACT(EXACT32, member)
+#define HF_ROW_AFTER(member)        {HF_FIELD(OPTIONAL16, BYTES, member)},
+#define HF_ROW_SLICE(member)        HF_UNITS(member, 1)
+#define HF_ROW_IDS(member)          HF_UNITS(member, HF_ID_BYTES)
+#define HF_ROW_SLICES(member)       HF_COUNTED(SLICES, member, NULL)
 #define HF_ROW_BROKER(member)                                                          \
     {HF_FIELD(ONE, BYTES, member), .element = shape_broker_stat},
 #define HF_ROW(kind, member)         HF_ROW_##kind(member)

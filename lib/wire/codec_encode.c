@@ -48,7 +48,7 @@ static inline uint64_t plain_number(const struct hf_field *field, const uint8_t 
 /* What a field's value is as bytes; none are left out. */
 static inline hf_slice plain_bytes(const struct hf_field *field, const uint8_t *from)
 {
-    static const uint8_t zero[16];
+    static const uint8_t zero[32];
     hf_slice bytes;
 
     if (field->type == HF_FIELD_SLICE) {
@@ -58,7 +58,10 @@ static inline hf_slice plain_bytes(const struct hf_field *field, const uint8_t *
     if (field->type == HF_FIELD_EXACT32) {
         return (hf_slice){from, 32};
     }
-    if (field->type == HF_FIELD_OPTIONAL16 && memcmp(from, zero, sizeof zero) == 0) {
+    if (field->type == HF_FIELD_OPTIONAL32) {
+        return (hf_slice){from, memcmp(from, zero, 32) == 0 ? 0u : 32u};
+    }
+    if (field->type == HF_FIELD_OPTIONAL16 && memcmp(from, zero, 16) == 0) {
         return HF_SLICE_EMPTY;
     }
     return (hf_slice){from, 16};

@@ -161,9 +161,13 @@ struct pair {
 static bool blob_agrees(const struct hf_field *field, const ProtobufCBinaryData *data,
                         const uint8_t *plain)
 {
-    static const uint8_t zeros[16];
-    const size_t exact = field->type == HF_FIELD_EXACT32 ? 32 : 16;
-    const bool is_none = field->type == HF_FIELD_OPTIONAL16 && data->len == 0;
+    static const uint8_t zeros[32];
+    const bool is_wide =
+        field->type == HF_FIELD_EXACT32 || field->type == HF_FIELD_OPTIONAL32;
+    const size_t exact = is_wide ? 32 : 16;
+    const bool is_none =
+        (field->type == HF_FIELD_OPTIONAL16 || field->type == HF_FIELD_OPTIONAL32) &&
+        data->len == 0;
 
     if (field->type == HF_FIELD_SLICE) {
         return data->len % field->unit == 0 &&

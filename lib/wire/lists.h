@@ -31,6 +31,11 @@
     F(SLICE, name) F(DURABILITY, durability) F(U32, length_max) F(U64, bytes_max) \
     F(U32, wait_limit_ms) F(REDELIVER, redeliver) F(U32, attempts_max) F(STATE, state) \
     F(U32, lazy_commit_ms) F(U32, min_epoch)
+#define HF_QUEUE_RULES_FIELDS(F, L) \
+    F(ORDER, order) F(U32, fair_share) F(U32, max_in_flight) F(U64, rate_milli) \
+    F(U32, burst) F(U32, key_max_in_flight) F(U64, key_rate_milli) F(U32, key_burst) \
+    F(LIMIT_ACTION, limit_action) F(BOOL, retry_5xx) F(U32, max_crashes) \
+    F(U64, retention_ms) F(U64, response_max) F(U64, dead_retention_ms)
 #define HF_QUEUE_STAT_FIELDS(F, L) \
     F(SLICE, name) F(U64, depth) F(U64, depth_bytes) F(I64, oldest_age_ms) \
     F(U64, in_flight) F(U64, committed) F(U64, elided) F(U64, accepted) \
@@ -45,7 +50,9 @@
 #define HF_ROUTE_GROUP_FIELDS(F, L) \
     F(SLICE, name) F(SLICE, queue) F(SLICES, prefixes) F(U64, body_max) \
     F(U32, deadline_ms) F(STATE, state) F(VERBOSITY, verbosity) \
-    F(BOOL, path_case_sensitive)
+    F(BOOL, path_case_sensitive) F(WISHES, wishes) F(IDEMPOTENCY, idempotency) \
+    F(SLICE, fair_key) F(SLICE, serial_key) F(SLICE, affinity_key) \
+    F(SLICES, idempotency_fields) F(SLICES, callback_hosts)
 #define HF_ROUTE_BROKER_FIELDS(F, L) F(SLICE, name) F(SLICES, addresses)
 #define HF_ROUTE_QUEUE_FIELDS(F, L) F(SLICE, name) F(U32, shard) F(SLICE, broker)
 #define HF_CHILD_FIELDS(F, L) \
@@ -53,7 +60,8 @@
 
 /* Messages. */
 #define HF_POLICY_FIELDS(F, L) \
-    F(U64, version) F(U32, part) F(U32, parts) L(queue_policy, queues)
+    F(U64, version) F(U32, part) F(U32, parts) L(queue_policy, queues) \
+    L(queue_rules, rules)
 /* `broker` is NULL in all records but the last. */
 #define HF_STAT_RESULT_FIELDS(F, L) \
     F(U64, nonce) F(BOOL, is_last) F(BROKER, broker) L(queue_stat, queues) \
@@ -77,6 +85,7 @@
 /* Rows: our name, the name of its field table, protobuf's two names. */
 #define HF_ELEMENTS(X)                                                                 \
     X(queue_policy, QUEUE_POLICY, QueuePolicy, queue_policy)                           \
+    X(queue_rules, QUEUE_RULES, QueueRules, queue_rules)                               \
     X(queue_stat, QUEUE_STAT, QueueStat, queue_stat)                                   \
     X(session_stat, SESSION_STAT, SessionStat, session_stat)                           \
     X(broker_stat, BROKER_STAT, BrokerStat, broker_stat)                               \

@@ -44,7 +44,9 @@
 /* A request, frontend side. */
 #define HF_ENQUEUE_FIELDS(F, L) \
     F(ID, id) F(HANDLE, handle) F(FLAGS, flags) F(I64, deadline_ms) F(U64, body_bytes) \
-    F(U64, responded_epoch)
+    F(U64, responded_epoch) F(URGENCY, urgency) F(EPOCH, fair_key) \
+    F(EPOCH, serial_key) F(EPOCH, affinity_key) F(I64, not_before_ms) \
+    F(AFTER, access) F(DIGEST, idempotency) F(DIGEST, fingerprint)
 #define HF_BODY_PIECE_FIELDS(F, L) \
     F(ID, id) F(EPOCH, epoch) F(U64, offset) F(BOOL, is_last)
 #define HF_WINDOW_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(U64, bytes)

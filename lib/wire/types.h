@@ -12,7 +12,7 @@
  * the two records that carry one have the handshake's limit and not the ordinary one.
  */
 #define HF_META_SMALL_MAX                                                              \
-    128 /* every message of messages.h that has no variable part */
+    256 /* every message of messages.h that has no variable part */
 #define HF_META_MAX        4096
 #define HF_META_CHAIN_MAX  10240
 #define HF_META_LIST_MAX   65535
@@ -152,6 +152,26 @@ enum hf_queue_state {
 
 /* RouteGroup.verbosity */
 enum hf_verbosity { HF_VERBOSITY_LIMITED, HF_VERBOSITY_FULL, HF_VERBOSITY_RESET };
+
+/* QueueRules.order, .limit_action */
+enum hf_queue_order { HF_ORDER_FIFO, HF_ORDER_ADAPTIVE };
+enum hf_limit_action { HF_LIMIT_WAIT, HF_LIMIT_REFUSE };
+
+/* RouteGroup.idempotency; what clients of the group may wish (RouteGroup.wishes). */
+enum hf_idempotency {
+    HF_IDEMPOTENCY_ACCEPT,
+    HF_IDEMPOTENCY_OFF,
+    HF_IDEMPOTENCY_REQUIRE
+};
+enum hf_wish {
+    HF_WISH_ASYNC = 1,    /* Prefer: respond-async */
+    HF_WISH_PRIORITY = 2, /* Priority: u= */
+    HF_WISH_DEADLINE = 4, /* Holdfast-Deadline */
+    HF_WISH_DELAY = 8,    /* Holdfast-Not-Before, Holdfast-Delay */
+    HF_WISH_ATTACH = 16,  /* a running key is joined, not refused */
+    HF_WISH_COALESCE = 32 /* identical GETs share one run */
+};
+#define HF_WISHES_ALL 63u
 
 /* Mint.kind */
 enum hf_mint_kind { HF_MINT_TOKEN, HF_MINT_REVOCATION, HF_MINT_ROUTES };

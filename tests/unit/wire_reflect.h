@@ -6,7 +6,7 @@
 #include "lib/wire/messages.h"
 
 #define REFLECT_PLAIN_BYTES_MAX 256
-#define REFLECT_FIELDS_MAX      12
+#define REFLECT_FIELDS_MAX      16
 
 /* Kinds that are written and read alike in a transcript. */
 enum reflect_kind {
@@ -23,6 +23,8 @@ enum reflect_kind {
 #define REFLECT_AFTER       REFLECT_BYTES16
 #define REFLECT_RECEIPT     REFLECT_BYTES16
 #define REFLECT_KEY         REFLECT_BYTES32
+#define REFLECT_DIGEST      REFLECT_BYTES32
+#define REFLECT_URGENCY     REFLECT_NUMBER4
 #define REFLECT_IDS         REFLECT_SLICE
 #define REFLECT_HANDLE      REFLECT_NUMBER4
 #define REFLECT_U32         REFLECT_NUMBER4
