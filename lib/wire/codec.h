@@ -85,7 +85,7 @@ struct hf_shape {
 #define HF_ROW_STATE(member)        HF_ENUM(member, HF_QUEUE_DISABLED)
 #define HF_ROW_VERBOSITY(member)    HF_ENUM(member, HF_VERBOSITY_RESET)
 #define HF_ROW_URGENCY(member)      HF_ENUM(member, 8)
-#define HF_ROW_WISHES(member)       HF_NUMBER4(member, false, HF_WISHES_ALL, HF_WISHES_ALL)
+#define HF_ROW_WISHES(member)       HF_NUMBER4(member, false, 63, HF_WISHES_ALL)
 #define HF_ROW_ORDER(member)        HF_ENUM(member, HF_ORDER_ADAPTIVE)
 #define HF_ROW_LIMIT_ACTION(member) HF_ENUM(member, HF_LIMIT_REFUSE)
 #define HF_ROW_IDEMPOTENCY(member)  HF_ENUM(member, HF_IDEMPOTENCY_REQUIRE)
