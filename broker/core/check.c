@@ -169,6 +169,7 @@ static void check_queues(const struct broker *b, struct tally *tally)
         in_flight += q->in_flight;
         requests += q->requests;
         lazy += q->lazy.count;
+        hf_check(!q->is_newest_first || q->policy.rules.order == BROKER_ADAPTIVE);
         bool could_match =
             q->ready.count > 0 && queue_delivers(q) && !hf_list_is_empty(&q->takers);
 

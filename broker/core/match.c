@@ -1,5 +1,6 @@
 #include "broker/core/match.h"
 
+#include "broker/core/adaptive.h"
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
 #include "broker/core/lease.h"
@@ -44,7 +45,7 @@ static void match_give(struct broker *b, struct request *r, struct handle *h)
 /* The first request of `q` moves on: to a worker, or out of the way. */
 static void match_one(struct broker *b, struct queue *q)
 {
-    struct request *r = request_list_first(b, &q->ready);
+    struct request *r = adaptive_next(b, q);
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
     struct allowance *spent = match_spent(b, h);
 

@@ -1,4 +1,5 @@
 /* SUBMIT: a request arrives, or comes again. */
+#include "broker/core/adaptive.h"
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
 #include "broker/core/inputs.h"
@@ -136,11 +137,15 @@ static bool submit_comes_back(const struct broker *b, const struct broker_input 
                           hf_time_add_ms(b->recovered, b->config.broker_grace_ms));
 }
 
-static hf_reason submit_judge(struct broker *b, struct session *s,
-                              const struct queue *q, const struct broker_input *in)
+static hf_reason submit_judge(struct broker *b, struct session *s, struct queue *q,
+                              const struct broker_input *in)
 {
     hf_reason reason = quota_admit(b, q, in);
 
+    if (reason == HF_REASON_QUEUE_FULL && q->is_newest_first) {
+        adaptive_make_room(b, q);
+        reason = quota_admit(b, q, in);
+    }
     if (reason != HF_REASON_NONE || s->allowances_count == 0 ||
         submit_comes_back(b, in)) {
         return reason;

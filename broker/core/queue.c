@@ -1,5 +1,7 @@
 #include "broker/core/queue.h"
 
+#include "broker/core/adaptive.h"
+
 #include "broker/core/request.h"
 #include "broker/core/session.h"
 
@@ -49,6 +51,7 @@ void queue_set_policy(struct broker *b, struct queue *q,
     q->policy = *policy;
     q->policy.name = hf_slice_of(q->name, q->name_bytes);
     q->is_removed = false;
+    adaptive_reset(q);
     hf_list_remove(&q->removed);
     queue_wake(b, q);
 }

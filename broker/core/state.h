@@ -172,8 +172,10 @@ struct queue {
     struct hf_list handles;
     struct hf_list takers;        /* round robin */
     struct hf_list waiting_match; /* in broker.matchable */
-    struct hf_list removed;       /* in broker.removed */
-    uint32_t requests;            /* all that name it */
+    hf_time slow_since;           /* adaptive.c */
+    bool is_newest_first;
+    struct hf_list removed; /* in broker.removed */
+    uint32_t requests;      /* all that name it */
     uint64_t depth_bytes;
     uint64_t awaited_bytes; /* held for AWAITED requests */
     uint64_t in_flight;
