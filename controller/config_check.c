@@ -281,7 +281,6 @@ static void check_pool(struct ct_reading *r, const struct hf_conf_node *pool)
 {
     static const char *const kinds[] = {"module", "app", "upstream", "command"};
     const struct hf_conf_node *first = NULL;
-    const struct hf_conf_node *crashes = given(pool, "max_crashes");
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         const struct hf_conf_node *node = given(pool, kinds[i]);
@@ -303,9 +302,6 @@ static void check_pool(struct ct_reading *r, const struct hf_conf_node *pool)
     if (first == NULL) {
         hf_conf_report(r->conf, pool,
                        "expected one of module, app, upstream and command in the pool");
-    }
-    if (crashes != NULL && crashes->number != 0) {
-        hf_conf_report(r->conf, crashes, "max_crashes: only 0 is supported");
     }
 }
 

@@ -305,10 +305,6 @@ const struct hf_conf_row ct_config_rows[] = {
          "A worker that did not say it is well for this long is killed."),
     CHOICE("pools[].rapid_fail", "off", "off",
            "Rapid-fail protection: off. Other values come later."),
-    NUMBER("pools[].max_crashes", "0", 0, 1,
-           "Workers one request may crash before it is set aside: 0, no limit. Other "
-           "values "
-           "come later."),
 };
 
 const size_t ct_config_rows_count = sizeof ct_config_rows / sizeof ct_config_rows[0];

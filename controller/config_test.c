@@ -255,7 +255,7 @@ static void values_of_later_rules_are_refused(void **state)
 
     refuse(HEAD QUEUES
            "pools:\n  - {name: p, queue: q, module: echo, max_crashes: 1}\n",
-           "t.yaml:10:", "only 0");
+           "t.yaml:10:", "max_crashes"); /* a key of queues */
     refuse(HEAD QUEUES
            "pools:\n  - {name: p, queue: q, module: echo, rapid_fail: on}\n",
            "t.yaml:10:", "rapid_fail");

@@ -4,6 +4,7 @@
 #include "broker/core/batch.h"
 #include "broker/core/inputs.h"
 #include "broker/core/match.h"
+#include "broker/core/poison.h"
 #include "broker/core/principal.h"
 #include "broker/core/queue.h"
 #include "broker/core/request.h"
@@ -12,7 +13,7 @@
 
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct request) <= 160, "a million of them must stay cheap");
+_Static_assert(sizeof(struct request) <= 168, "a million of them must stay cheap");
 
 static void broker_check_config(const struct broker_config *config)
 {
@@ -75,6 +76,7 @@ struct broker *broker_new(const struct broker_config *config)
     hf_list_init(&b->dying);
     hf_list_init(&b->dead);
     hf_list_init(&b->removed);
+    hf_list_init(&b->quarantines);
     hf_list_init(&b->eased);
     hf_list_init(&b->idle_allowances);
     request_list_init(&b->due, LINK_BATCH);
@@ -225,6 +227,9 @@ static bool broker_work(struct broker *b)
                    broker_run_timers(b);
 
     if (!is_done) {
+        return false;
+    }
+    if (!hf_list_is_empty(&b->quarantines) && !poison_run(b)) {
         return false;
     }
     bool is_eased = hf_list_is_empty(&b->eased) || allowance_settle(b);

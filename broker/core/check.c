@@ -1,5 +1,6 @@
 /* Walks all that the core holds and checks what must be true of it. Linear; for tests.
  */
+#include "broker/core/poison.h"
 #include "broker/core/queue.h"
 #include "broker/core/request.h"
 #include "broker/core/session.h"
@@ -46,7 +47,7 @@ static void check_place(const struct broker *b, const struct request *r)
 
     switch ((enum request_state)r->state) {
     case REQUEST_READY:
-        hf_check(is_in(b, &q->ready, r));
+        hf_check(is_in(b, r->suspicion ? &q->suspects : &q->ready, r));
         break;
     case REQUEST_RECEIVING:
     case REQUEST_COMMITTING:
@@ -163,6 +164,8 @@ static void check_queues(const struct broker *b, struct tally *tally)
         check_list(b, &q->ready);
         check_list(b, &q->waiting);
         check_list(b, &q->lazy);
+        check_list(b, &q->suspects);
+        poison_check(b, q);
         hf_check(check_handles(b, q) == q->idle_credit);
         hf_check(queue_depth(q) > 0 || q->depth_bytes == 0);
         hf_check(q->in_flight > 0 || q->awaited_bytes == 0);

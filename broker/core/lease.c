@@ -2,6 +2,7 @@
 
 #include "broker/core/batch.h"
 #include "broker/core/keep.h"
+#include "broker/core/poison.h"
 #include "broker/core/principal.h"
 #include "broker/core/request.h"
 #include "broker/core/retry.h"
@@ -109,9 +110,15 @@ static void lease_wait_for_holder(struct broker *b, struct request *r,
 
 static void lease_lost_leased(struct broker *b, struct request *r, struct session *s)
 {
-    bool has_run = (r->bits & RESPONSE_IS_BEGUN) || request_is_unrepeatable(b, r);
+    bool has_run = !poison_may_repeat(b, r);
+    bool is_watched =
+        request_queue(b, r)->policy.rules.max_crashes != 0 && !s->is_draining;
 
-    if (!has_run) {
+    if (!has_run && is_watched) {
+        r->until = hf_time_add_ms(s->lost, POISON_WAIT_MS);
+        lease_wait_for_holder(b, r, REQUEST_GRACE);
+        request_arm(b, r);
+    } else if (!has_run) {
         retry_after_loss(b, r, !s->is_draining);
     } else if (s->is_dead) {
         request_refuse(b, r, HF_REASON_WORKER_LOST);
@@ -161,6 +168,7 @@ void lease_adopt(struct broker *b, struct request *r, struct session *s,
     lease_hold(b, r, s);
     r->handle = in->handle;
     r->epoch = in->epoch;
+    r->suspicion = r->suspicion != SUSPICION_NONE ? SUSPICION_WAITING : SUSPICION_NONE;
     r->attempts = r->attempts == 0 ? 1 : r->attempts;
     if (r->bits & REQUEST_IS_LOSS_COUNTED) {
         r->failed--;
@@ -173,6 +181,9 @@ void lease_adopt(struct broker *b, struct request *r, struct session *s,
     if (in->epoch >> 32 == b->config.incarnation &&
         (uint32_t)in->epoch > b->epoch_counter) {
         b->epoch_counter = (uint32_t)in->epoch;
+    }
+    if (s->quarantine != 0) {
+        poison_disturb(b, s);
     }
     request_enter(b, r, state);
     request_arm(b, r);

@@ -4,6 +4,7 @@
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
 #include "broker/core/lease.h"
+#include "broker/core/poison.h"
 #include "broker/core/queue.h"
 #include "broker/core/request.h"
 
@@ -42,16 +43,9 @@ static void match_give(struct broker *b, struct request *r, struct handle *h)
     }
 }
 
-/* The first request of `q` moves on: to a worker, or out of the way. */
-static void match_one(struct broker *b, struct queue *q)
+void match_serve(struct broker *b, struct request *r, struct handle *h)
 {
-    struct request *r = adaptive_next(b, q);
-    struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
-    struct allowance *spent = match_spent(b, h);
-
-    if (spent != NULL) {
-        allowance_park(b, spent, h);
-    } else if (r->owner_session != 0 && session_at(b, r->owner_session)->is_dying) {
+    if (r->owner_session != 0 && session_at(b, r->owner_session)->is_dying) {
         request_owner_lost(b, r);
     } else if (match_is_unclaimed(b, r)) {
         request_move(b, r, REQUEST_UNCLAIMED);
@@ -60,6 +54,22 @@ static void match_one(struct broker *b, struct queue *q)
         request_timeout(b, r);
     } else {
         match_give(b, r, h);
+    }
+}
+
+/* The first request of `q` moves on: to a worker, or out of the way. */
+static void match_one(struct broker *b, struct queue *q)
+{
+    struct request *r = adaptive_next(b, q);
+    struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
+    struct allowance *spent = match_spent(b, h);
+
+    if (poison_withholds(b, h)) {
+        poison_park(b, h);
+    } else if (spent != NULL) {
+        allowance_park(b, spent, h);
+    } else {
+        match_serve(b, r, h);
     }
 }
 
@@ -95,7 +105,7 @@ bool match_ride(struct broker *b, struct request *r)
     }
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
 
-    if (match_spent(b, h) != NULL) {
+    if (match_spent(b, h) != NULL || poison_withholds(b, h)) {
         return false;
     }
     request_leave(b, r);

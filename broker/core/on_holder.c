@@ -2,6 +2,7 @@
  * ABORT; and HOLDER_DEAD, what the controller says of a worker. */
 #include "broker/core/inputs.h"
 #include "broker/core/lease.h"
+#include "broker/core/poison.h"
 #include "broker/core/principal.h"
 #include "broker/core/request.h"
 #include "broker/core/retry.h"
@@ -67,7 +68,7 @@ void broker_on_holder_dead(struct broker *b, const struct broker_input *in)
         s->is_dead = true;
         session_violate(b, s, HF_REASON_WORKER_LOST);
     }
-    if (p->away.count > 0 && !hf_list_is_linked(&p->dead)) {
+    if (!hf_list_is_linked(&p->dead)) {
         hf_list_push_back(&b->dead, &p->dead);
     }
 }
@@ -76,8 +77,11 @@ static void settle_dead_one(struct broker *b, struct principal *p)
 {
     struct request *r = request_list_first(b, &p->away);
 
+    p->dead_leases = p->dead_leases == 0 ? p->away.count : p->dead_leases;
     if (r->state == REQUEST_ORPHAN) {
         lease_forget_orphan(b, r);
+    } else if (poison_may_repeat(b, r)) {
+        poison_accuse(b, r, p->dead_leases == 1);
     } else {
         request_refuse(b, r, HF_REASON_WORKER_LOST);
     }
@@ -96,6 +100,7 @@ bool broker_settle_dead(struct broker *b)
         }
         work++;
         if (p->away.count == 0) {
+            p->dead_leases = 0;
             hf_list_remove(&p->dead);
         } else {
             settle_dead_one(b, p); /* the last one may free p, and unlinks it */

@@ -1,7 +1,7 @@
 #include "broker/core/queue.h"
 
 #include "broker/core/adaptive.h"
-
+#include "broker/core/poison.h"
 #include "broker/core/request.h"
 #include "broker/core/session.h"
 
@@ -31,6 +31,8 @@ struct queue *queue_new(struct broker *b, hf_slice name)
     q->name_bytes = (uint8_t)name.bytes;
     request_list_init(&q->ready, LINK_PLACE);
     request_list_init(&q->waiting, LINK_PLACE);
+    request_list_init(&q->suspects, LINK_PLACE);
+    hf_list_init(&q->quarantined);
     request_list_init(&q->lazy, LINK_BATCH);
     hf_list_init(&q->handles);
     hf_list_init(&q->takers);
@@ -64,7 +66,7 @@ void queue_remove(struct broker *b, struct queue *q)
 
 uint64_t queue_depth(const struct queue *q)
 {
-    return (uint64_t)q->ready.count + q->waiting.count;
+    return (uint64_t)q->ready.count + q->waiting.count + q->suspects.count;
 }
 
 bool queue_delivers(const struct queue *q)
@@ -107,6 +109,7 @@ static void queue_free(struct broker *b, struct queue *q)
 {
     hf_list_remove(&q->removed);
     hf_list_remove(&q->waiting_match);
+    poison_forget_queue(b, q);
     void *removed = hf_map_remove(&b->queues_by_name, queue_key(q));
 
     hf_check(removed == q);

@@ -4,9 +4,11 @@
 #include "broker/core/batch.h"
 #include "broker/core/keep.h"
 #include "broker/core/lease.h"
+#include "broker/core/poison.h"
 #include "broker/core/principal.h"
 #include "broker/core/queue.h"
 #include "broker/core/quota.h"
+#include "broker/core/retry.h"
 #include "broker/core/session.h"
 
 #define TO(state) (1u << REQUEST_##state)
@@ -48,8 +50,8 @@ const struct request_state_row request_states[REQUEST_STATES] = {
                             TO(ENDED),
                         false, true},
     [REQUEST_GRACE] = {"grace",
-                       TO(READY) | TO(UNCLAIMED) | TO(RECEIVING) | TO(COMMITTING) |
-                           TO(LEASED) | TO(ENDED),
+                       TO(READY) | TO(DELAYED) | TO(UNCLAIMED) | TO(RECEIVING) |
+                           TO(COMMITTING) | TO(LEASED) | TO(ENDED),
                        false, true},
     [REQUEST_AWAITED] = {"awaited", TO(LEASED) | TO(UNCLAIMED) | TO(ENDED), false,
                          true},
@@ -161,7 +163,8 @@ static struct request_list *request_place(struct broker *b, const struct request
 
     switch ((enum request_state)r->state) {
     case REQUEST_READY:
-        return &request_queue(b, r)->ready;
+        return r->suspicion ? &request_queue(b, r)->suspects
+                            : &request_queue(b, r)->ready;
     case REQUEST_RECEIVING:
     case REQUEST_COMMITTING:
     case REQUEST_DELAYED:
@@ -226,7 +229,9 @@ static void request_enter_at(struct broker *b, struct request *r,
     if (request_states[state].is_flight) {
         request_count_flight(b, r, 1);
     }
-    if (state == REQUEST_READY) {
+    if (state == REQUEST_READY && r->suspicion != SUSPICION_NONE) {
+        poison_wake(b, request_queue(b, r));
+    } else if (state == REQUEST_READY) {
         queue_wake(b, request_queue(b, r));
     }
 }
@@ -456,6 +461,8 @@ static void request_until_reached(struct broker *b, struct request *r)
     if (r->state == REQUEST_DELAYED) {
         request_leave(b, r);
         request_queue_up(b, r, false);
+    } else if (r->state == REQUEST_GRACE && poison_may_repeat(b, r)) {
+        retry_after_loss(b, r, true);
     } else if (r->state == REQUEST_GRACE) {
         request_refuse(b, r, HF_REASON_WORKER_LOST);
     } else if (r->state == REQUEST_AWAITED) {

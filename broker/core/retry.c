@@ -36,6 +36,9 @@ static void retry_requeue(struct broker *b, struct request *r, int64_t delay_ms)
     request_leave(b, r);
     lease_let_go(b, r);
     request_queue(b, r)->redelivered++;
+    if (r->suspicion != SUSPICION_NONE) {
+        r->suspicion = SUSPICION_WAITING;
+    }
     if (delay_ms == 0 || request_is_unclaimed(r)) {
         request_queue_up(b, r, true);
         return;
@@ -79,6 +82,7 @@ void retry_after_failure(struct broker *b, struct request *r, hf_reason reason)
 
         request_refuse(b, r, is_answer ? reason : HF_REASON_WORKER_LOST);
     } else {
+        r->suspicion = SUSPICION_NONE; /* its worker has outlived it */
         retry_count(b, r);
     }
 }

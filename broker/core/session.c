@@ -2,6 +2,7 @@
 
 #include "broker/core/allowance.h"
 #include "broker/core/lease.h"
+#include "broker/core/poison.h"
 #include "broker/core/principal.h"
 #include "broker/core/queue.h"
 #include "broker/core/request.h"
@@ -34,6 +35,7 @@ struct session *session_new(struct broker *b, uint32_t number, hf_key key)
     s->bytes_max = UINT64_MAX;
     hf_list_init(&s->handles);
     hf_list_init(&s->dying);
+    hf_list_init(&s->parked);
     request_list_init(&s->leases, LINK_PLACE);
     request_list_init(&s->answered, LINK_PLACE);
     request_list_init(&s->owned, LINK_OWNER);
@@ -56,6 +58,9 @@ void session_lose(struct broker *b, struct session *s)
         b->policy_taken.session = 0;
     }
     hf_heap_remove(&b->expiries, &s->expiry);
+    if (s->quarantine != 0) {
+        poison_release(b, s);
+    }
     hf_list_remove(&s->peers);
     while (!hf_list_is_empty(&s->handles)) {
         struct hf_list *node = hf_list_first(&s->handles);

@@ -67,6 +67,13 @@ enum request_bit {
     REQUEST_IS_TIMED = 16384 /* in the wheel */
 };
 
+/* See poison.h. */
+enum request_suspicion {
+    SUSPICION_NONE,
+    SUSPICION_WAITING, /* its worker died: it is to run alone, or to be cleared */
+    SUSPICION_ALONE    /* leased, and nothing else is at that worker */
+};
+
 struct request {
     hf_id id;
     uint64_t seq;
@@ -97,6 +104,8 @@ struct request {
     uint8_t flags;     /* broker_submit_flag; only the first three are kept */
     uint8_t state;
     uint8_t disk;
+    uint8_t suspicion; /* request_suspicion */
+    uint8_t crashes;   /* that are proven to be its own */
 };
 
 struct principal {
@@ -106,6 +115,7 @@ struct principal {
     struct request_list away; /* GRACE, and ORPHAN without a session */
     struct hf_list sessions;
     struct hf_list dead; /* in broker.dead: its leases end without grace */
+    uint32_t dead_leases; /* how many it had, while they are being settled; 0 = none */
 };
 
 /* See allowance.h. */
@@ -129,6 +139,8 @@ struct session {
     bool is_dying; /* lost; what it held is being settled */
     bool is_draining;
     bool is_dead; /* its process has ended: no grace */
+    uint16_t quarantine; /* queue whose suspects it runs, one at a time; 0 = none */
+    struct hf_list parked; /* handles with credit withheld meanwhile */
     hf_time renewed;
     hf_time lost;
     uint32_t handles_count;
@@ -167,6 +179,9 @@ struct queue {
     uint64_t policy_round;
     struct request_list ready;
     struct request_list waiting; /* RECEIVING, COMMITTING, DELAYED, UNCLAIMED */
+    struct request_list suspects; /* READY, to be run alone: poison.h */
+    uint16_t quarantine;          /* session that runs them; 0 = none yet */
+    struct hf_list quarantined;   /* in broker.quarantines */
     struct request_list lazy;    /* puts that are not due */
     struct hf_heap_node lazy_due;
     struct hf_list handles;
@@ -226,6 +241,7 @@ struct broker {
     struct hf_list dying;
     struct hf_list dead;
     struct hf_list removed;
+    struct hf_list quarantines; /* queues with suspects, or with a worker set apart */
     struct hf_list eased; /* allowances */
     struct hf_list idle_allowances;
     struct broker_counts counts;

@@ -56,7 +56,8 @@
     X(LIMIT, "limit", 0, "the peer exceeded a limit")                                  \
     X(INTERNAL, "Internal", 500, "an internal limit was reached")                      \
     X(RATE_LIMIT, "RateLimit", 503,                                                    \
-      "the sender's limit of requests a second is reached")
+      "the sender's limit of requests a second is reached")                            \
+    X(POISON, "poison", 502, "the request crashes its workers")
 
 typedef enum hf_reason {
 #define X(name, word, status, text) HF_REASON_##name,

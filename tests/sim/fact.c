@@ -209,6 +209,9 @@ static bool refusal_has_cause(const struct sim *sim, const struct sim_fact *fact
         return sim->now.us + 1000 >= fact->deadline.us;
     case HF_REASON_ATTEMPTS:
         return fact->failed > 0 || sim->facts.losses > 0;
+    case HF_REASON_POISON: /* what was given away, may be again, and lost its worker */
+        return !fact->is_unrepeatable && fact->assignments_count > 0 &&
+               sim->facts.losses > 0;
     case HF_REASON_UPSTREAM:
         return fact->failed > 0 && !fact->is_repeatable;
     case HF_REASON_DISK_FULL:

@@ -24,6 +24,7 @@ static void draw_queue(struct sim_plan *plan, struct sim_random *random, uint32_
         .lazy_commit_ms = sim_random_between(random, 0, 30),
         .attempts_max = (uint32_t)sim_random_between(random, 2, 5),
         .rules.order = sim_random_below(random, 4) == 0 ? BROKER_ADAPTIVE : BROKER_FIFO,
+        .rules.max_crashes = (uint32_t)sim_random_below(random, 4),
     };
 }
 

@@ -5,6 +5,7 @@
  *   /status/CODE  the same with that status
  *   /headers      what the worker received, as text
  *   /bytes/N      N bytes
+ *   /crash-always aborts this process each time
  *   /crash        aborts this process on the first attempt, answers on the next
  *
  * With the configuration `log=FILE` each execution appends one line: path and query,
@@ -221,6 +222,8 @@ static void echo_handle(void *ctx, struct hf_request *request)
     } else if (path_is(request, "/headers")) {
         answer_headers(request);
     } else if (path_is(request, "/crash") && hf_request_attempt(request) == 1) {
+        abort();
+    } else if (path_is(request, "/crash-always")) {
         abort();
     } else {
         answer(request, 200);

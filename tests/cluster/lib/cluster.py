@@ -57,14 +57,14 @@ def render(value, indent=0):
 def echo_config(port, log=None, **queue):
     """The echo example with our port; `log` takes a line for each execution."""
     pool = {"name": "echo", "queue": "echo", "processes": 2, "concurrency": 256,
-            "module": "echo", "rapid_fail": "off", "max_crashes": 0}
+            "module": "echo", "rapid_fail": "off"}
     if log is not None:
         pool["module_config"] = "log=" + log
     return {
         "cluster": "test",
         "frontends": [{"name": "f1", "listen": [f"127.0.0.1:{port}"]}],
         "brokers": [{"name": "b1"}],
-        "queues": [{"name": "echo", "length": 100000, **queue}],
+        "queues": [{"name": "echo", "length": 100000, "max_crashes": 0, **queue}],
         "url_groups": [{"name": "echo", "prefixes": [f"http://*:{port}/"],
                         "queue": "echo"}],
         "pools": [pool],
