@@ -123,7 +123,6 @@ static void read_queue(struct ct_reading *r, const struct hf_conf_node *node,
         .max_crashes = (uint32_t)hf_conf_number(node, "max_crashes"),
         .retention_ms = (uint64_t)hf_conf_number(node, "retention"),
         .response_max = (uint64_t)hf_conf_number(node, "response_max"),
-        .dead_retention_ms = (uint64_t)hf_conf_number(node, "dead_retention"),
     };
 }
 

@@ -203,8 +203,6 @@ const struct hf_conf_row ct_config_rows[] = {
          "How long responses to asynchronous and keyed requests are kept."),
     SIZE("queues[].response_max", "64MiB", 1024, 1 * GIB,
          "The largest of them that is kept."),
-    TIME("queues[].dead_retention", "14d", 60000, 365 * DAY,
-         "How long dead letters are kept."),
     TEXT("queues[].broker", NULL, 1, CT_NAME_BYTES_MAX,
          "The broker that holds it. Default: chosen by the queue's name."),
 

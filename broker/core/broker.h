@@ -88,7 +88,7 @@ struct broker_queue_rules {
     uint32_t max_crashes;
     int64_t retention_ms; /* of responses to async and keyed requests */
     uint64_t response_max;
-    int64_t dead_retention_ms;
+    int64_t dead_retention_ms; /* no key sets it: there are no dead letters yet */
 };
 
 struct broker_queue_policy {

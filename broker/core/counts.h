@@ -22,8 +22,7 @@
       "Requests refused because of their sender's lim.rate.")                          \
     X(bytes_refused, "token_bytes_refused_total",                                      \
       "Requests and responses refused because of their sender's lim.bytes.")           \
-    X(poisoned, "requests_poisoned_total",                                             \
-      "Requests ended because of max_crashes.")
+    X(poisoned, "requests_poisoned_total", "Requests ended because of max_crashes.")
 
 struct broker_counts {
 #define X(member, metric, text) uint64_t member;

@@ -156,8 +156,24 @@ static bool poison_feed(struct broker *b, struct queue *q, struct session *s)
     return true;
 }
 
+/* The worker set apart is still busy with what it had, and another is idle. */
+static bool poison_has_better(const struct broker *b, const struct queue *q)
+{
+    const struct session *s = session_at(b, q->quarantine);
+    const struct request *r = request_list_first(b, &s->leases);
+
+    if (r == NULL || r->suspicion == SUSPICION_ALONE) {
+        return false;
+    }
+    s = poison_choose(b, q);
+    return s != NULL && s->leases.count == 0;
+}
+
 static void poison_run_queue(struct broker *b, struct queue *q)
 {
+    if (q->quarantine != 0 && poison_has_better(b, q)) {
+        poison_release(b, session_at(b, q->quarantine));
+    }
     if (q->quarantine != 0 && !poison_feed(b, q, session_at(b, q->quarantine))) {
         poison_release(b, session_at(b, q->quarantine));
     }

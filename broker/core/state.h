@@ -114,7 +114,7 @@ struct principal {
     uint64_t kept_bytes;      /* of responses to its requests */
     struct request_list away; /* GRACE, and ORPHAN without a session */
     struct hf_list sessions;
-    struct hf_list dead; /* in broker.dead: its leases end without grace */
+    struct hf_list dead;  /* in broker.dead: its leases end without grace */
     uint32_t dead_leases; /* how many it had, while they are being settled; 0 = none */
 };
 
@@ -138,8 +138,8 @@ struct session {
     uint16_t principal;
     bool is_dying; /* lost; what it held is being settled */
     bool is_draining;
-    bool is_dead; /* its process has ended: no grace */
-    uint16_t quarantine; /* queue whose suspects it runs, one at a time; 0 = none */
+    bool is_dead;          /* its process has ended: no grace */
+    uint16_t quarantine;   /* queue whose suspects it runs, one at a time; 0 = none */
     struct hf_list parked; /* handles with credit withheld meanwhile */
     hf_time renewed;
     hf_time lost;
@@ -178,11 +178,11 @@ struct queue {
     struct broker_queue_policy next;   /* of the policy that is arriving */
     uint64_t policy_round;
     struct request_list ready;
-    struct request_list waiting; /* RECEIVING, COMMITTING, DELAYED, UNCLAIMED */
+    struct request_list waiting;  /* RECEIVING, COMMITTING, DELAYED, UNCLAIMED */
     struct request_list suspects; /* READY, to be run alone: poison.h */
     uint16_t quarantine;          /* session that runs them; 0 = none yet */
     struct hf_list quarantined;   /* in broker.quarantines */
-    struct request_list lazy;    /* puts that are not due */
+    struct request_list lazy;     /* puts that are not due */
     struct hf_heap_node lazy_due;
     struct hf_list handles;
     struct hf_list takers;        /* round robin */
@@ -242,7 +242,7 @@ struct broker {
     struct hf_list dead;
     struct hf_list removed;
     struct hf_list quarantines; /* queues with suspects, or with a worker set apart */
-    struct hf_list eased; /* allowances */
+    struct hf_list eased;       /* allowances */
     struct hf_list idle_allowances;
     struct broker_counts counts;
     struct hf_heap expiries; /* sessions */

@@ -161,6 +161,44 @@ static void worker_set_apart_first_finishes_what_it_has(void **state)
     bench_expect(t, "hold-response r1\nresponse s1 r1 e4\nassign s3 r2 e5 attempt 2\n");
 }
 
+static void idle_worker_takes_the_place_of_a_busy_one_set_apart(void **state)
+{
+    (void)state;
+    start(2, 5);
+    bench_pair(t, 2);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_submit(t, 1, 2, REPEATABLE);
+    worker(3, 'X', 4);
+    bench_submit(t, 1, 3, REPEATABLE);
+    crash(2, 'W');
+    bench_forget(t);
+
+    worker(4, 'Y', 4);
+    bench_expect(t, "opened s4 h1 none\nassign s4 r1 e4 attempt 2\n");
+    bench_submit(t, 1, 4, REPEATABLE);
+    bench_expect(t, "hold r4\nassign s3 r4 e5 attempt 1\n");
+}
+
+/* Two attempts: with the crash beside the killer charged, one failure would be the end.
+ */
+static void crash_beside_the_killer_is_no_attempt(void **state)
+{
+    (void)state;
+    start(2, 2);
+    bench_pair(t, 2);
+    bench_submit(t, 1, 1, REPEATABLE);
+    bench_submit(t, 1, 2, 0);
+    bench_about(t, BROKER_IN_ASSIGNED_ACK, 1, 2, EPOCH(2));
+    crash(2, 'W');
+    worker(3, 'X', 4);
+    bench_forget(t);
+
+    bench_about(t, BROKER_IN_FAIL, 3, 1, EPOCH(3));
+    bench_expect(t, "assign s3 r1 e4 attempt 3\n");
+    bench_about(t, BROKER_IN_FAIL, 3, 1, EPOCH(4));
+    bench_expect(t, "refused s1 r1 attempts\noutcome r1 attempts\nfree r1\n");
+}
+
 static void another_worker_is_set_apart_when_the_first_drains(void **state)
 {
     (void)state;
@@ -250,6 +288,9 @@ int main(void)
                                   teardown),
         cmocka_unit_test_teardown(worker_set_apart_first_finishes_what_it_has,
                                   teardown),
+        cmocka_unit_test_teardown(idle_worker_takes_the_place_of_a_busy_one_set_apart,
+                                  teardown),
+        cmocka_unit_test_teardown(crash_beside_the_killer_is_no_attempt, teardown),
         cmocka_unit_test_teardown(another_worker_is_set_apart_when_the_first_drains,
                                   teardown),
         cmocka_unit_test_teardown(lost_link_is_no_death, teardown),
