@@ -155,10 +155,16 @@ static void worker_set_apart_first_finishes_what_it_has(void **state)
 
     crash(2, 'W');
     bench_expect(t, "");
+    bench_submit(t, 1, 4, REPEATABLE);
+    bench_expect(t, "hold r4\n");
     bench_result(t, 3, 3, EPOCH(3));
     bench_expect(t, "hold-response r3\nresponse s1 r3 e3\nassign s3 r1 e4 attempt 2\n");
     bench_result(t, 3, 1, EPOCH(4));
     bench_expect(t, "hold-response r1\nresponse s1 r1 e4\nassign s3 r2 e5 attempt 2\n");
+    bench_credit(t, 3, 3);
+    bench_expect(t, "");
+    bench_result(t, 3, 2, EPOCH(5));
+    bench_expect(t, "hold-response r2\nresponse s1 r2 e5\nassign s3 r4 e6 attempt 1\n");
 }
 
 static void idle_worker_takes_the_place_of_a_busy_one_set_apart(void **state)
