@@ -1,6 +1,9 @@
 /* The admin API's files among each other: what a request must hold, how it is answered.
  *
  *   GET  /v1/status            processes, queues, workers, snapshot (JSON)
+ *   GET  /v1/queues?name=NAME  {queues: [...], brokers_pending}; all without a name
+ *   POST /v1/queues/pause      {queue}: until resume, over restarts and reloads
+ *   POST /v1/queues/resume     {queue}: what the file says
  *   POST /v1/watch?after=N&boot=HEX   for `up`: reports its processes, gets news (text)
  *   POST /v1/identities        {role, name, key}: a package without the key (text)
  *   POST /v1/tokens            {key, queues, op, life_s, subject}: the same (text)
@@ -23,6 +26,14 @@ void ct_admin_status(void *ctx, const struct hf_admin_request *request,
                      struct hf_admin_response *response);
 void ct_admin_audit(void *ctx, const struct hf_admin_request *request,
                     struct hf_admin_response *response);
+void ct_admin_queues(void *ctx, const struct hf_admin_request *request,
+                     struct hf_admin_response *response);
+void ct_admin_queue_pause(void *ctx, const struct hf_admin_request *request,
+                          struct hf_admin_response *response);
+void ct_admin_queue_resume(void *ctx, const struct hf_admin_request *request,
+                           struct hf_admin_response *response);
+/* 404, with the name and how to find the right one. */
+void ct_admin_no_queue(struct hf_admin_response *response, hf_slice name);
 void ct_admin_watch(void *ctx, const struct hf_admin_request *request,
                     struct hf_admin_response *response);
 void ct_admin_identities(void *ctx, const struct hf_admin_request *request,

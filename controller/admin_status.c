@@ -232,8 +232,23 @@ static void add_guests(const struct ct *ct, json_t *processes, json_t *workers)
     }
 }
 
-static json_t *queue_row(const struct ct *ct, hf_slice name)
+/* What the file says, what an operator said, and what comes of both. */
+static void set_states(const struct ct *ct, const struct ct_queue_config *queue,
+                       json_t *row)
 {
+    static const char *const names[] = {"enabled", "paused", "draining", "disabled"};
+    uint64_t paused_ms = ct_queue_paused_ms(ct, queue->policy.name);
+
+    set_text(row, "state", names[ct_queue_state(ct, queue)]);
+    set_text(row, "configured_state", names[queue->policy.state]);
+    if (paused_ms > 0) {
+        set_number(row, "paused_since", paused_ms);
+    }
+}
+
+static json_t *queue_row(const struct ct *ct, const struct ct_queue_config *queue)
+{
+    hf_slice name = queue->policy.name;
     struct hf_queue_stat sum = {.name = name};
     json_t *row = json_object();
 
@@ -262,6 +277,7 @@ static json_t *queue_row(const struct ct *ct, hf_slice name)
         }
     }
     (void)json_object_set_new(row, "name", text_of(name));
+    set_states(ct, queue, row);
     set_number(row, "depth", sum.depth);
     set_number(row, "depth_bytes", sum.depth_bytes);
     set_number(row, "oldest_age_ms", (uint64_t)sum.oldest_age_ms);
@@ -359,8 +375,7 @@ void ct_admin_status(void *ctx, const struct hf_admin_request *request,
     }
     add_guests(ct, processes, workers);
     for (size_t i = 0; i < ct->config->queues_count; i++) {
-        (void)json_array_append_new(queues,
-                                    queue_row(ct, ct->config->queues[i].policy.name));
+        (void)json_array_append_new(queues, queue_row(ct, &ct->config->queues[i]));
     }
     set_text(root, "cluster", ct->config->cluster);
     (void)json_object_set_new(root, "processes", processes);
@@ -373,6 +388,36 @@ void ct_admin_status(void *ctx, const struct hf_admin_request *request,
     set_number(root, "revocation", ct->publication.current[PUBLICATION_REVOCATION]);
     (void)json_object_set_new(root, "config_error",
                               text_of(hf_buf_slice(&ct->config_error)));
+    respond(root, response);
+}
+
+void ct_admin_queues(void *ctx, const struct hf_admin_request *request,
+                     struct hf_admin_response *response)
+{
+    const struct ct *ct = ctx;
+    hf_slice name = ct_admin_query(request->query, "name");
+    uint64_t pending = 0;
+    json_t *root = NULL;
+    json_t *list = NULL;
+
+    if (name.bytes > 0 && ct_queue_find(ct, name) == NULL) {
+        ct_admin_no_queue(response, name);
+        return;
+    }
+    root = json_object();
+    list = json_array();
+    for (size_t i = 0; i < ct->config->queues_count; i++) {
+        const struct ct_queue_config *queue = &ct->config->queues[i];
+
+        if (name.bytes == 0 || hf_slice_equal(queue->policy.name, name)) {
+            (void)json_array_append_new(list, queue_row(ct, queue));
+        }
+    }
+    for (size_t i = 0; i < ct->config->brokers_count; i++) {
+        pending += !publication_is_held(&ct->publication, i, PUBLICATION_POLICY);
+    }
+    (void)json_object_set_new(root, "queues", list);
+    set_number(root, "brokers_pending", pending);
     respond(root, response);
 }
 

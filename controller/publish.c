@@ -84,7 +84,8 @@ static hf_err write_policy(struct ct *ct, uint64_t version)
 
         for (size_t i = (size_t)part * CT_POLICY_QUEUES;
              i < c->queues_count && policy.queues_count < CT_POLICY_QUEUES; i++) {
-            queues[policy.queues_count++] = c->queues[i].policy;
+            queues[policy.queues_count] = c->queues[i].policy;
+            queues[policy.queues_count++].state = ct_queue_state(ct, &c->queues[i]);
             rules[policy.rules_count++] = c->queues[i].rules;
         }
         hf_buf_clear(&meta);

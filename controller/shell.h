@@ -240,6 +240,14 @@ void ct_news(struct ct *ct, const char *format, ...)
 void ct_audit(struct ct *ct, const char *who, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* admin_queues.c */
+const struct ct_queue_config *ct_queue_find(const struct ct *ct, hf_slice name);
+/* What the brokers are told: the file's state and the operator's pause. */
+enum hf_queue_state ct_queue_state(const struct ct *ct,
+                                   const struct ct_queue_config *queue);
+/* Since when an operator's pause lasts; 0 without one. */
+uint64_t ct_queue_paused_ms(const struct ct *ct, hf_slice queue);
+
 /* admin.c */
 HF_MUST_USE hf_err ct_admin_open(struct ct *ct);
 void ct_admin_close(struct ct *ct);
