@@ -7,6 +7,7 @@
 #include "broker/core/poison.h"
 #include "broker/core/principal.h"
 #include "broker/core/queue.h"
+#include "broker/core/rate.h"
 #include "broker/core/request.h"
 #include "broker/core/session.h"
 #include "broker/core/state.h"
@@ -57,7 +58,8 @@ static bool broker_init_tables(struct broker *b, const struct broker_config *c)
            hf_map_init(&b->allowances_by_token, allowances_max, c->seed,
                        allowance_key) == HF_OK &&
            hf_heap_init(&b->expiries, sessions_max) == HF_OK &&
-           hf_heap_init(&b->lazy_queues, c->queues_max) == HF_OK;
+           hf_heap_init(&b->lazy_queues, c->queues_max) == HF_OK &&
+           hf_heap_init(&b->rated, c->queues_max) == HF_OK;
 }
 
 struct broker *broker_new(const struct broker_config *config)
@@ -89,6 +91,7 @@ void broker_free(struct broker *b)
     if (b == NULL) {
         return;
     }
+    hf_heap_fini(&b->rated);
     hf_heap_fini(&b->lazy_queues);
     hf_heap_fini(&b->expiries);
     hf_map_fini(&b->allowances_by_token);
@@ -234,6 +237,7 @@ static bool broker_work(struct broker *b)
     }
     bool is_eased = hf_list_is_empty(&b->eased) || allowance_settle(b);
 
+    rate_settle(b);
     return match_run(b) && is_eased && queue_settle_removed(b);
 }
 
@@ -262,5 +266,7 @@ hf_time broker_next_deadline(const struct broker *b)
     if (b->is_behind || !hf_list_is_empty(&b->removed)) {
         return HF_TIME_ZERO;
     }
-    return hf_time_min(wheel_next(&b->wheel), hf_heap_next_due(&b->expiries));
+    return hf_time_min(
+        hf_heap_next_due(&b->rated),
+        hf_time_min(wheel_next(&b->wheel), hf_heap_next_due(&b->expiries)));
 }

@@ -2,6 +2,7 @@
  */
 #include "broker/core/poison.h"
 #include "broker/core/queue.h"
+#include "broker/core/rate.h"
 #include "broker/core/request.h"
 #include "broker/core/session.h"
 
@@ -175,8 +176,12 @@ static void check_queues(const struct broker *b, struct tally *tally)
         hf_check(!q->is_newest_first || q->policy.rules.order == BROKER_ADAPTIVE);
         bool could_match =
             q->ready.count > 0 && queue_delivers(q) && !hf_list_is_empty(&q->takers);
+        bool is_held_back = could_match && !rate_allows(b, q);
 
-        hf_check(!could_match || hf_list_is_linked(&q->waiting_match));
+        hf_check(!could_match || is_held_back || hf_list_is_linked(&q->waiting_match));
+        hf_check(!is_held_back || hf_list_is_linked(&q->waiting_match) ||
+                 q->rate_due.index != 0 ||
+                 q->in_flight >= q->policy.rules.max_in_flight);
     }
     hf_check(in_flight == b->in_flight);
     hf_check(requests == b->requests.count);

@@ -4,6 +4,7 @@
 #include "broker/core/keep.h"
 #include "broker/core/poison.h"
 #include "broker/core/principal.h"
+#include "broker/core/rate.h"
 #include "broker/core/request.h"
 #include "broker/core/retry.h"
 #include "broker/core/session.h"
@@ -21,6 +22,7 @@ static void lease_hold(struct broker *b, struct request *r, struct session *s)
 void lease_reserve(struct broker *b, struct request *r, struct handle *h)
 {
     handle_use_credit(b, h);
+    rate_take(b, request_queue(b, r));
     lease_hold(b, r, session_at(b, h->key.session));
     r->handle = h->key.number;
     r->bits &= (uint16_t) ~(REQUEST_MAY_RESPOND | REQUEST_IS_LOSS_COUNTED);

@@ -6,6 +6,7 @@
 #include "broker/core/lease.h"
 #include "broker/core/poison.h"
 #include "broker/core/queue.h"
+#include "broker/core/rate.h"
 #include "broker/core/request.h"
 
 static bool match_needs_dispatch(const struct broker *b, const struct request *r)
@@ -86,7 +87,8 @@ bool match_run(struct broker *b)
         }
         work++;
         hf_list_remove(&q->waiting_match);
-        if (q->ready.count > 0 && !hf_list_is_empty(&q->takers) && queue_delivers(q)) {
+        if (q->ready.count > 0 && !hf_list_is_empty(&q->takers) && queue_delivers(q) &&
+            rate_allows(b, q)) {
             match_one(b, q);
             queue_wake(b, q);
         }
@@ -99,8 +101,9 @@ bool match_ride(struct broker *b, struct request *r)
     struct queue *q = request_queue(b, r);
 
     if (r->state != REQUEST_COMMITTING || !match_needs_dispatch(b, r) ||
-        match_is_unclaimed(b, r) || !queue_delivers(q) || q->ready.count > 0 ||
-        hf_list_is_empty(&q->takers) || b->in_flight >= b->config.in_flight_max) {
+        match_is_unclaimed(b, r) || !queue_delivers(q) || !rate_allows(b, q) ||
+        q->ready.count > 0 || hf_list_is_empty(&q->takers) ||
+        b->in_flight >= b->config.in_flight_max) {
         return false;
     }
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);

@@ -6,6 +6,7 @@
 #include "broker/core/lease.h"
 #include "broker/core/queue.h"
 #include "broker/core/quota.h"
+#include "broker/core/rate.h"
 #include "broker/core/request.h"
 #include "broker/core/session.h"
 
@@ -56,6 +57,8 @@ static void submit_refuse_queue(struct broker *b, struct session *s,
         refused->result = quota_retry_after_ms(b, q);
     } else if (refused->reason == HF_REASON_RATE_LIMIT) {
         refused->result = allowance_wait_ms(b, s);
+    } else if (refused->reason == HF_REASON_TOO_MANY) {
+        refused->result = rate_refuse_ms(b, q);
     }
 }
 
@@ -146,9 +149,14 @@ static hf_reason submit_judge(struct broker *b, struct session *s, struct queue 
         adaptive_make_room(b, q);
         reason = quota_admit(b, q, in);
     }
-    if (reason != HF_REASON_NONE || s->allowances_count == 0 ||
-        submit_comes_back(b, in)) {
+    if (reason != HF_REASON_NONE || submit_comes_back(b, in)) {
         return reason;
+    }
+    if (rate_refuse_ms(b, q) != 0) {
+        return HF_REASON_TOO_MANY;
+    }
+    if (s->allowances_count == 0) {
+        return HF_REASON_NONE;
     }
     if (allowance_wait_ms(b, s) != 0) {
         b->counts.rate_refused++;

@@ -2,6 +2,7 @@
 
 #include "broker/core/adaptive.h"
 #include "broker/core/poison.h"
+#include "broker/core/rate.h"
 #include "broker/core/request.h"
 #include "broker/core/session.h"
 
@@ -54,6 +55,7 @@ void queue_set_policy(struct broker *b, struct queue *q,
     q->policy.name = hf_slice_of(q->name, q->name_bytes);
     q->is_removed = false;
     adaptive_reset(q);
+    rate_configure(b, q);
     hf_list_remove(&q->removed);
     queue_wake(b, q);
 }
@@ -77,9 +79,14 @@ bool queue_delivers(const struct queue *q)
 
 void queue_wake(struct broker *b, struct queue *q)
 {
-    if (q->ready.count > 0 && !hf_list_is_empty(&q->takers) && queue_delivers(q) &&
-        !hf_list_is_linked(&q->waiting_match)) {
+    if (q->ready.count == 0 || hf_list_is_empty(&q->takers) || !queue_delivers(q) ||
+        hf_list_is_linked(&q->waiting_match)) {
+        return;
+    }
+    if (rate_allows(b, q)) {
         hf_list_push_back(&b->matchable, &q->waiting_match);
+    } else {
+        rate_wait(b, q);
     }
 }
 
@@ -110,6 +117,7 @@ static void queue_free(struct broker *b, struct queue *q)
     hf_list_remove(&q->removed);
     hf_list_remove(&q->waiting_match);
     poison_forget_queue(b, q);
+    hf_heap_remove(&b->rated, &q->rate_due);
     void *removed = hf_map_remove(&b->queues_by_name, queue_key(q));
 
     hf_check(removed == q);

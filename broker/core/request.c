@@ -151,6 +151,9 @@ static void request_count_flight(struct broker *b, const struct request *r,
 {
     request_queue(b, r)->in_flight += (uint64_t)(int64_t)leases;
     b->in_flight += (uint64_t)(int64_t)leases;
+    if (leases < 0 && request_queue(b, r)->is_limited) {
+        queue_wake(b, request_queue(b, r));
+    }
     if (r->holder_session != 0 && session_is_limited(b, r->holder_session)) {
         allowance_count_lease(b, session_at(b, r->holder_session), leases);
     }

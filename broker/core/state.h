@@ -189,8 +189,13 @@ struct queue {
     struct hf_list waiting_match; /* in broker.matchable */
     hf_time slow_since;           /* adaptive.c */
     bool is_newest_first;
-    struct hf_list removed; /* in broker.removed */
-    uint32_t requests;      /* all that name it */
+    bool is_limited;          /* rate.c, from here on */
+    int64_t rate_interval_us; /* 0 = no limit */
+    int64_t rate_burst_us;
+    hf_time rate_at;
+    struct hf_heap_node rate_due; /* in broker.rated while its rate holds it back */
+    struct hf_list removed;       /* in broker.removed */
+    uint32_t requests;            /* all that name it */
     uint64_t depth_bytes;
     uint64_t awaited_bytes; /* held for AWAITED requests */
     uint64_t in_flight;
@@ -262,6 +267,7 @@ struct broker {
     struct request_list drops;
     hf_time drops_since;
     struct hf_heap lazy_queues;
+    struct hf_heap rated; /* queues */
     struct taken taken[BROKER_BATCH_MAX];
     uint32_t taken_count;
     uint32_t taken_settled;

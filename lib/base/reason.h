@@ -57,7 +57,8 @@
     X(INTERNAL, "Internal", 500, "an internal limit was reached")                      \
     X(RATE_LIMIT, "RateLimit", 503,                                                    \
       "the sender's limit of requests a second is reached")                            \
-    X(POISON, "poison", 502, "the request crashes its workers")
+    X(POISON, "poison", 502, "the request crashes its workers")                        \
+    X(TOO_MANY, "TooManyRequests", 429, "the queue takes no more requests at this rate")
 
 typedef enum hf_reason {
 #define X(name, word, status, text) HF_REASON_##name,

@@ -94,6 +94,11 @@ static hf_err append_fields(struct hf_buf *fields,
     if (err == HF_OK && problem->retry_after_s > 0) {
         err = hf_buf_printf(fields, "Retry-After: %u\r\n", problem->retry_after_s);
     }
+    if (err == HF_OK && hf_reason_status(problem->reason) == 429) {
+        /* draft-ietf-httpapi-ratelimit-headers: nothing is left for so many seconds. */
+        err = hf_buf_printf(fields, "RateLimit: \"queue\";r=0;t=%u\r\n",
+                            problem->retry_after_s);
+    }
     if (err == HF_OK && hf_reason_status(problem->reason) == 405) {
         err = hf_buf_append_cstr(fields, "Allow: " ALLOW "\r\n");
     }

@@ -165,6 +165,25 @@ static void problem_is_a_whole_response(void **state)
     assert_non_null(memmem(text.data, text.bytes, "\r\n\r\n{", 5));
 }
 
+static void too_many_requests_tell_when_to_come_again(void **state)
+{
+    static const char fields[] =
+        "\r\nRetry-After: 7\r\nRateLimit: \"queue\";r=0;t=7\r\n";
+    HF_AUTO(hf_buf_fini) struct hf_buf out;
+    struct hf_http_problem problem = {.reason = HF_REASON_TOO_MANY, .retry_after_s = 7};
+    struct hf_http_framed framed;
+    hf_slice text;
+
+    (void)state;
+    hf_buf_init(&out, 65536);
+    assert_int_equal(
+        hf_http_write_problem(&out, &get, &problem, HF_SLICE(DATE), &framed), HF_OK);
+    text = hf_buf_slice(&out);
+    assert_true(
+        hf_slice_starts_with(text, HF_SLICE("HTTP/1.1 429 Too Many Requests\r\n")));
+    assert_non_null(memmem(text.data, text.bytes, fields, sizeof fields - 1));
+}
+
 static void problem_answer_to_head_has_no_body(void **state)
 {
     HF_AUTO(hf_buf_fini) struct hf_buf out;
@@ -209,6 +228,7 @@ int main(void)
         cmocka_unit_test(dates_are_imf_fixdates),
         cmocka_unit_test(chunk_heads_are_hex_without_leading_zeros),
         cmocka_unit_test(problem_is_a_whole_response),
+        cmocka_unit_test(too_many_requests_tell_when_to_come_again),
         cmocka_unit_test(problem_answer_to_head_has_no_body),
         cmocka_unit_test(requests_of_our_own_are_written),
     };

@@ -23,8 +23,16 @@ static void draw_queue(struct sim_plan *plan, struct sim_random *random, uint32_
                              : 120000,
         .lazy_commit_ms = sim_random_between(random, 0, 30),
         .attempts_max = (uint32_t)sim_random_between(random, 2, 5),
-        .rules.order = sim_random_below(random, 4) == 0 ? BROKER_ADAPTIVE : BROKER_FIFO,
-        .rules.max_crashes = (uint32_t)sim_random_below(random, 4),
+        .rules = {.max_crashes = (uint32_t)sim_random_below(random, 4),
+                  .order =
+                      sim_random_below(random, 4) == 0 ? BROKER_ADAPTIVE : BROKER_FIFO,
+                  .max_in_flight = sim_random_chance(random, 15)
+                                       ? (uint32_t)sim_random_between(random, 1, 20)
+                                       : 0,
+                  .rate_milli =
+                      sim_random_chance(random, 15)
+                          ? (uint64_t)sim_random_between(random, 20000, 500000)
+                          : 0},
     };
 }
 
