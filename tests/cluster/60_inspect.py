@@ -89,11 +89,30 @@ def check_pause(verdicts, stage):
                    "queue resume echo" in audit, audit[-400:])
 
 
+def check_base(verdicts, stage):
+    """The file's state is the base: a pause only takes delivery away from it."""
+    for base, paused in (("paused", "paused"), ("draining", "disabled")):
+        stage.config["queues"][0]["state"] = base
+        stage.write(stage.config)
+        wait_for(lambda b=base: shown(stage).get("configured_state") == b, 10 * SLOW)
+        run(stage, "queue", "pause", "echo")
+        row = shown(stage)
+        verdicts.check(f"{base} and a pause is {paused}", row["state"] == paused, row)
+        if base == "draining":
+            answer = stage.once("GET", "/refused").status
+            verdicts.check("what a draining queue refused is refused", answer == 503, answer)
+        run(stage, "queue", "resume", "echo")
+        row = shown(stage)
+        verdicts.check(f"resume returns to {base}", row["state"] == base and
+                       "paused_since" not in row, row)
+
+
 def main():
     verdicts = Verdicts()
     with cluster.Cluster() as stage:
         check_names(verdicts, stage)
         check_pause(verdicts, stage)
+        check_base(verdicts, stage)
     verdicts.exit()
 
 
