@@ -2,6 +2,7 @@
 
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
+#include "broker/core/fair.h"
 #include "broker/core/inputs.h"
 #include "broker/core/match.h"
 #include "broker/core/poison.h"
@@ -57,6 +58,11 @@ static bool broker_init_tables(struct broker *b, const struct broker_config *c)
                HF_OK &&
            hf_map_init(&b->allowances_by_token, allowances_max, c->seed,
                        allowance_key) == HF_OK &&
+           hf_pool_init(&b->extras, sizeof(struct request_extra), c->requests_max) ==
+               HF_OK &&
+           hf_pool_init(&b->shares, sizeof(struct share), c->requests_max) == HF_OK &&
+           hf_map_init(&b->shares_by_key, c->requests_max, c->seed, share_key) ==
+               HF_OK &&
            hf_heap_init(&b->expiries, sessions_max) == HF_OK &&
            hf_heap_init(&b->lazy_queues, c->queues_max) == HF_OK &&
            hf_heap_init(&b->rated, c->queues_max) == HF_OK;
@@ -94,11 +100,14 @@ void broker_free(struct broker *b)
     hf_heap_fini(&b->rated);
     hf_heap_fini(&b->lazy_queues);
     hf_heap_fini(&b->expiries);
+    hf_map_fini(&b->shares_by_key);
     hf_map_fini(&b->allowances_by_token);
     hf_map_fini(&b->queues_by_name);
     hf_map_fini(&b->principals_by_key);
     hf_map_fini(&b->handles_by_key);
     hf_map_fini(&b->requests_by_id);
+    hf_pool_fini(&b->shares);
+    hf_pool_fini(&b->extras);
     hf_pool_fini(&b->allowances);
     hf_pool_fini(&b->queues);
     hf_pool_fini(&b->principals);

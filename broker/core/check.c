@@ -1,5 +1,6 @@
 /* Walks all that the core holds and checks what must be true of it. Linear; for tests.
  */
+#include "broker/core/fair.h"
 #include "broker/core/poison.h"
 #include "broker/core/queue.h"
 #include "broker/core/rate.h"
@@ -167,6 +168,7 @@ static void check_queues(const struct broker *b, struct tally *tally)
         check_list(b, &q->lazy);
         check_list(b, &q->suspects);
         poison_check(b, q);
+        fair_check(b, q);
         hf_check(check_handles(b, q) == q->idle_credit);
         hf_check(queue_depth(q) > 0 || q->depth_bytes == 0);
         hf_check(q->in_flight > 0 || q->awaited_bytes == 0);

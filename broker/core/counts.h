@@ -20,6 +20,8 @@
       "Times a worker got nothing because of its token's lim.inflight.")               \
     X(rate_refused, "token_rate_refused_total",                                        \
       "Requests refused because of their sender's lim.rate.")                          \
+    X(fair_refused, "fair_share_refused_total",                                        \
+      "Requests refused because their fair_key had fair_share of the queue.")          \
     X(bytes_refused, "token_bytes_refused_total",                                      \
       "Requests and responses refused because of their sender's lim.bytes.")           \
     X(poisoned, "requests_poisoned_total", "Requests ended because of max_crashes.")

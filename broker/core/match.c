@@ -3,6 +3,7 @@
 #include "broker/core/adaptive.h"
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
+#include "broker/core/fair.h"
 #include "broker/core/lease.h"
 #include "broker/core/poison.h"
 #include "broker/core/queue.h"
@@ -61,7 +62,8 @@ void match_serve(struct broker *b, struct request *r, struct handle *h)
 /* The first request of `q` moves on: to a worker, or out of the way. */
 static void match_one(struct broker *b, struct queue *q)
 {
-    struct request *r = adaptive_next(b, q);
+    bool is_fair = q->shares != 0 && !hf_list_is_empty(&q->turns);
+    struct request *r = is_fair ? fair_next(b, q) : adaptive_next(b, q);
     struct handle *h = HF_CONTAINER(hf_list_first(&q->takers), struct handle, takers);
     struct allowance *spent = match_spent(b, h);
 
@@ -70,6 +72,10 @@ static void match_one(struct broker *b, struct queue *q)
     } else if (spent != NULL) {
         allowance_park(b, spent, h);
     } else {
+        if (is_fair) {
+            adaptive_reset(q); /* one order at a time */
+            fair_pass(b, r);
+        }
         match_serve(b, r, h);
     }
 }

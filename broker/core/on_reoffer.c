@@ -1,5 +1,6 @@
 /* SUBMIT of an id that is known: the table "Re-offer" of PROTOCOL.md 3.3. */
 #include "broker/core/batch.h"
+#include "broker/core/extra.h"
 #include "broker/core/inputs.h"
 #include "broker/core/lease.h"
 #include "broker/core/queue.h"
@@ -48,6 +49,7 @@ static void reoffer_unclaimed(struct broker *b, struct request *r,
         reoffer_await(b, r, in);
     } else {
         request_leave(b, r);
+        extra_take(b, r, in->u.submit.wishes);
         request_queue_up(b, r, false);
     }
 }

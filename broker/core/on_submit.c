@@ -2,6 +2,7 @@
 #include "broker/core/adaptive.h"
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
+#include "broker/core/fair.h"
 #include "broker/core/inputs.h"
 #include "broker/core/lease.h"
 #include "broker/core/queue.h"
@@ -75,6 +76,9 @@ static struct request *submit_new(struct broker *b, struct session *s, struct qu
     r->flags = (uint8_t)(in->u.submit.flags & FLAGS_KEPT);
     r->head_bytes = in->u.submit.head_bytes;
     r->body_bytes = in->u.submit.body_bytes;
+    if (in->u.submit.wishes != NULL || q->shares != 0) {
+        extra_take(b, r, in->u.submit.wishes);
+    }
     request_attach(b, r, s);
     struct broker_effect *effect = emit(b, BROKER_OUT_HOLD);
 
@@ -151,6 +155,10 @@ static hf_reason submit_judge(struct broker *b, struct session *s, struct queue 
     }
     if (reason != HF_REASON_NONE || submit_comes_back(b, in)) {
         return reason;
+    }
+    if (!fair_admits(b, q, in->u.submit.wishes)) {
+        b->counts.fair_refused++;
+        return HF_REASON_QUEUE_FULL;
     }
     if (rate_refuse_ms(b, q) != 0) {
         return HF_REASON_TOO_MANY;

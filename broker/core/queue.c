@@ -37,6 +37,7 @@ struct queue *queue_new(struct broker *b, hf_slice name)
     request_list_init(&q->lazy, LINK_BATCH);
     hf_list_init(&q->handles);
     hf_list_init(&q->takers);
+    hf_list_init(&q->turns);
     hf_list_init(&q->waiting_match);
     hf_list_init(&q->removed);
     hf_err err = hf_map_put(&b->queues_by_name, q);

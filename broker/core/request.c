@@ -2,6 +2,7 @@
 
 #include "broker/core/allowance.h"
 #include "broker/core/batch.h"
+#include "broker/core/fair.h"
 #include "broker/core/keep.h"
 #include "broker/core/lease.h"
 #include "broker/core/poison.h"
@@ -141,6 +142,9 @@ void request_free(struct broker *b, struct request *r)
     hf_check((r->bits & (REQUEST_IS_DUE | REQUEST_IS_DROPPING | REQUEST_IS_TIMED)) ==
              0);
     principal_let_go(b, r->owner);
+    if (r->extra != 0) {
+        extra_free(b, r);
+    }
     hf_pool_put(&b->requests, r);
     q->requests--;
     queue_check_removed(b, q);
@@ -192,11 +196,23 @@ static struct request_list *request_place(struct broker *b, const struct request
     return NULL;
 }
 
+static void request_leave_share(struct broker *b, struct request *r,
+                                const struct request_list *place)
+{
+    fair_count(b, r, false);
+    if (place == &request_queue(b, r)->ready) {
+        fair_leave(b, r);
+    }
+}
+
 void request_leave(struct broker *b, struct request *r)
 {
     const struct request_state_row *row = &request_states[r->state];
     struct request_list *place = request_place(b, r);
 
+    if (r->extra != 0 && row->is_queued) {
+        request_leave_share(b, r, place);
+    }
     if (place != NULL) {
         request_list_remove(b, place, r);
     }
@@ -222,6 +238,12 @@ static void request_enter_at(struct broker *b, struct request *r,
         request_list_push_front(b, place, r);
     } else if (place != NULL) {
         request_list_push_back(b, place, r);
+    }
+    if (r->extra != 0 && request_states[state].is_queued) {
+        fair_count(b, r, true);
+        if (place == &request_queue(b, r)->ready) {
+            fair_enter(b, r, is_front);
+        }
     }
     if (request_states[state].is_queued) {
         request_queue(b, r)->depth_bytes += request_bytes(r);

@@ -92,6 +92,7 @@ struct request {
     uint32_t ungranted_bytes; /* body received, not granted again */
     uint32_t response_room;   /* response bytes the worker may still send */
     uint32_t kept_bytes;      /* of its response, held at the slot */
+    uint32_t extra;           /* extra.h; 0 = none */
     uint16_t timer_slot;
     uint16_t queue;
     uint16_t owner; /* principal; 0 = unknown */
@@ -186,6 +187,8 @@ struct queue {
     struct hf_heap_node lazy_due;
     struct hf_list handles;
     struct hf_list takers;        /* round robin */
+    struct hf_list turns;         /* of shares: fair.h */
+    uint32_t shares;
     struct hf_list waiting_match; /* in broker.matchable */
     hf_time slow_since;           /* adaptive.c */
     bool is_newest_first;
@@ -235,11 +238,14 @@ struct broker {
     struct hf_pool principals;
     struct hf_pool queues;
     struct hf_pool allowances;
+    struct hf_pool extras; /* of requests */
+    struct hf_pool shares;
     struct hf_map requests_by_id;
     struct hf_map handles_by_key;
     struct hf_map principals_by_key;
     struct hf_map queues_by_name;
     struct hf_map allowances_by_token;
+    struct hf_map shares_by_key;
     uint16_t *sessions_by_number;
     uint32_t queues_count; /* highest index in use so far */
     struct hf_list matchable;

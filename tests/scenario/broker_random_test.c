@@ -197,6 +197,7 @@ static void step_submit(struct model *m)
 {
     struct broker_input in = about(m, BROKER_IN_SUBMIT);
     unsigned i = index_of(in.id);
+    struct broker_wishes wishes = {0};
 
     if (broker_slot_of(m->bench.broker, in.id) == 0) {
         m->flags[i] = draw(m, 8) & 7;
@@ -208,6 +209,10 @@ static void step_submit(struct model *m)
     in.u.submit.deadline = hf_time_add_ms(m->bench.now, 1 + draw(m, 100000));
     in.u.submit.head_bytes = 10;
     in.u.submit.body_bytes = draw(m, 100000);
+    if (draw(m, 2) == 0) {
+        wishes.fair_key = draw(m, 4);
+        in.u.submit.wishes = &wishes;
+    }
     step(m, in);
 }
 

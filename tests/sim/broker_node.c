@@ -418,6 +418,16 @@ void sim_broker_down(struct sim *sim, uint32_t node, uint32_t conn)
     broker->sessions[number].conn = SIM_NO_CONN;
 }
 
+/* Three of four requests have one of three keys, always the same. */
+static const struct broker_wishes *wishes_of(hf_id id)
+{
+    static const struct broker_wishes wishes[] = {
+        {.fair_key = 1}, {.fair_key = 2}, {.fair_key = 3}};
+    uint32_t choice = id.bytes[HF_ID_BYTES - 1] % 4;
+
+    return choice == 3 ? NULL : &wishes[choice];
+}
+
 static void decode_submit(struct sim *sim, uint32_t node, struct broker_input *input,
                           const struct sim_record *record)
 {
@@ -425,6 +435,7 @@ static void decode_submit(struct sim *sim, uint32_t node, struct broker_input *i
     input->u.submit.flags = record->flags;
     input->u.submit.deadline = record->deadline;
     input->u.submit.responded_epoch = record->responded_epoch;
+    input->u.submit.wishes = wishes_of(record->id);
     input->u.submit.head_bytes = (uint32_t)record->head.bytes;
     input->u.submit.body_bytes =
         (record->flags & SIM_STREAMED) != 0 ? record->amount : record->body.bytes;
