@@ -4,6 +4,7 @@
 
 #include "lib/base/map.h"
 #include "lib/base/text.h"
+#include "lib/http/key.h"
 #include "lib/token/address.h"
 #include "lib/token/pattern.h"
 
@@ -260,6 +261,31 @@ static const struct hf_conf_node *given(const struct hf_conf_node *map, const ch
     return node == NULL || node->is_default ? NULL : node;
 }
 
+/* What is configured and would do nothing is refused. */
+static void check_keys(struct ct_reading *r)
+{
+    static const char *const unbuilt[] = {"serial_key", "affinity_key"};
+    const struct hf_conf_node *list = hf_conf_get(r->conf->root, "url_groups");
+
+    for (const struct hf_conf_node *at = list == NULL ? NULL : list->children;
+         at != NULL; at = at->next) {
+        const struct hf_conf_node *fair = given(at, "fair_key");
+        struct hf_http_key key;
+
+        if (fair != NULL && hf_http_key_parse(fair->text, &key) != HF_OK) {
+            hf_conf_report(r->conf, fair,
+                           "fair_key: expected client-ip, host, header:NAME or "
+                           "segment:N, N from 1 to 255");
+        }
+        for (size_t i = 0; i < sizeof unbuilt / sizeof unbuilt[0]; i++) {
+            if (given(at, unbuilt[i]) != NULL) {
+                hf_conf_report(r->conf, given(at, unbuilt[i]),
+                               "%s: not supported in this version", unbuilt[i]);
+            }
+        }
+    }
+}
+
 /* Names of ours would mean something to the spawner or a worker. */
 static void check_environment(struct ct_reading *r, const struct hf_conf_node *map)
 {
@@ -353,6 +379,7 @@ void ct_config_check(struct ct_reading *r)
     check_references(r, "url_groups", "queue", "queues");
     check_references(r, "pools", "queue", "queues");
     ct_config_check_prefixes(r);
+    check_keys(r);
     check_pools(r);
 }
 

@@ -75,6 +75,7 @@ static void do_enqueue(struct fe_shell *shell, const struct frontend_effect *eff
         .deadline_ms = hf_time_ms(effect->deadline),
         .body_bytes = is_streamed ? effect->amount : 0,
         .responded_epoch = effect->epoch,
+        .fair_key = hold->fair_key,
     };
     uint8_t meta[HF_META_SMALL_MAX];
     struct hf_record record = {.type = HF_RECORD_ENQUEUE};

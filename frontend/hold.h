@@ -27,6 +27,7 @@ struct fe_hold {
     bool has_head;    /* the head of an answer is written */
     bool is_done;     /* the answer is complete */
     bool is_broken;   /* the answer broke off: reset the connection in its place */
+    uint64_t fair_key; /* keys.h; 0 = none */
     uint64_t credit;  /* body bytes the core still takes */
     uint64_t due;     /* body bytes the answer still owes, with FRAMING_LENGTH */
     uint64_t untaken; /* body bytes written and not yet told to the core */

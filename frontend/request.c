@@ -1,5 +1,6 @@
 /* From a parsed head to the core: canonical path, URL group, what crosses the edge. */
 #include "frontend/client.h"
+#include "frontend/keys.h"
 #include "frontend/reply.h"
 #include "frontend/table.h"
 #include "lib/http/edge.h"
@@ -174,6 +175,13 @@ static hf_reason encode(struct fe_client *client, struct fe_hold *hold,
     if (reason != HF_REASON_NONE) {
         return reason;
     }
+    out.client_ip = client_ip(client, &arrival->origin, ip);
+    if (arrival->group->fair_key.kind != HF_HTTP_KEY_NONE) {
+        hold->fair_key = fe_key_of(
+            &arrival->group->fair_key,
+            &(struct fe_key_source){arrival->group->name, out.client_ip, who.host,
+                                    arrival->target.path, arrival->head});
+    }
     out.method = arrival->head->method_text;
     out.path = arrival->target.path;
     out.query = arrival->target.query;
@@ -181,7 +189,6 @@ static hf_reason encode(struct fe_client *client, struct fe_hold *hold,
     out.raw_target = arrival->head->target;
     out.scheme = arrival->origin.is_https ? HF_SLICE("https") : HF_SLICE("http");
     out.host = who.host;
-    out.client_ip = client_ip(client, &arrival->origin, ip);
     out.fields = hf_buf_slice(&shell->fields);
     out.received_ms = hf_time_ms(shell->now);
     return hf_request_head_append(&out, &hold->head) == HF_OK

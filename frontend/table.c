@@ -111,6 +111,10 @@ static hf_err read_groups(struct fe_shell *shell, struct fe_table *table)
             .route = group,
             .meter = fe_stats_meter(&shell->stats, group->name),
         };
+        /* A form of key that this version does not know: none, as before keys. */
+        if (hf_http_key_parse(group->fair_key, &table->groups[i].fair_key) != HF_OK) {
+            table->groups[i].fair_key = (struct hf_http_key){0};
+        }
     }
     return HF_OK;
 }

@@ -8,6 +8,7 @@
 #include "frontend/core/route.h"
 #include "frontend/shell.h"
 #include "lib/base/arena.h"
+#include "lib/http/key.h"
 #include "lib/wire/lists.h"
 
 #define FE_SNAPSHOT_BYTES_MAX ((size_t)64 << 20)
@@ -23,6 +24,7 @@ struct fe_group {
     enum hf_verbosity verbosity;
     uint32_t wishes; /* enum hf_wish: what its clients may ask for */
     enum hf_idempotency idempotency;
+    struct hf_http_key fair_key;
     const struct hf_route_group *route; /* for what is rarely looked at */
     struct fe_meter *meter;
 };
