@@ -209,6 +209,20 @@ static void dangling_references_are_refused(void **state)
            "t.yaml:8:", "\"b9\" is not in brokers");
 }
 
+#define GROUP_WITH                                                                     \
+    HEAD QUEUES "url_groups:\n  - {name: a, queue: q, prefixes: [\"http://*:80/\"], "
+
+static void bad_key_is_named(void **state)
+{
+    (void)state;
+
+    ct_config_free(accept(GROUP_WITH "fair_key: \"header:X-Tenant\"}\n"));
+    refuse(GROUP_WITH "fair_key: tenant}\n", "t.yaml:10:", "fair_key: expected");
+    refuse(GROUP_WITH "fair_key: \"segment:0\"}\n", "t.yaml:10:", "segment:N");
+    refuse(GROUP_WITH "serial_key: host}\n", "t.yaml:10:", "not supported");
+    refuse(GROUP_WITH "affinity_key: host}\n", "t.yaml:10:", "not supported");
+}
+
 static void bad_prefix_names_the_offending_part(void **state)
 {
     (void)state;
@@ -309,6 +323,7 @@ int main(void)
         cmocka_unit_test(bad_names_are_refused),
         cmocka_unit_test(doubles_name_the_first_one),
         cmocka_unit_test(dangling_references_are_refused),
+        cmocka_unit_test(bad_key_is_named),
         cmocka_unit_test(bad_prefix_names_the_offending_part),
         cmocka_unit_test(bad_addresses_are_refused),
         cmocka_unit_test(pool_has_exactly_one_kind),

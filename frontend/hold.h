@@ -22,15 +22,15 @@ struct fe_hold {
     enum hf_verbosity verbosity;
     struct hf_http_asker asker;
     struct hf_http_framed framed;
-    bool is_parallel; /* safe and without body: others may run beside it (row 8) */
-    bool is_whole;    /* the request has been read to its end */
-    bool has_head;    /* the head of an answer is written */
-    bool is_done;     /* the answer is complete */
-    bool is_broken;   /* the answer broke off: reset the connection in its place */
+    bool is_parallel;  /* safe and without body: others may run beside it (row 8) */
+    bool is_whole;     /* the request has been read to its end */
+    bool has_head;     /* the head of an answer is written */
+    bool is_done;      /* the answer is complete */
+    bool is_broken;    /* the answer broke off: reset the connection in its place */
     uint64_t fair_key; /* keys.h; 0 = none */
-    uint64_t credit;  /* body bytes the core still takes */
-    uint64_t due;     /* body bytes the answer still owes, with FRAMING_LENGTH */
-    uint64_t untaken; /* body bytes written and not yet told to the core */
+    uint64_t credit;   /* body bytes the core still takes */
+    uint64_t due;      /* body bytes the answer still owes, with FRAMING_LENGTH */
+    uint64_t untaken;  /* body bytes written and not yet told to the core */
     /* Kept for the next request; fe_hold_release clears all that stands above. */
     struct hf_buf head;  /* RequestHead as it travels */
     struct hf_buf queue; /* name, for problem documents with verbosity=full */

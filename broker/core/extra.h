@@ -22,7 +22,8 @@ static inline struct request_extra *extra_of(const struct broker *b,
 
 /* Gives `r`, which is in no list, what this SUBMIT and its queue ask for, if it has
  * none yet. */
-void extra_take(struct broker *b, struct request *r, const struct broker_wishes *wishes);
+void extra_take(struct broker *b, struct request *r,
+                const struct broker_wishes *wishes);
 void extra_free(struct broker *b, struct request *r);
 
 #endif

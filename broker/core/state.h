@@ -186,8 +186,8 @@ struct queue {
     struct request_list lazy;     /* puts that are not due */
     struct hf_heap_node lazy_due;
     struct hf_list handles;
-    struct hf_list takers;        /* round robin */
-    struct hf_list turns;         /* of shares: fair.h */
+    struct hf_list takers; /* round robin */
+    struct hf_list turns;  /* of shares: fair.h */
     uint32_t shares;
     struct hf_list waiting_match; /* in broker.matchable */
     hf_time slow_since;           /* adaptive.c */

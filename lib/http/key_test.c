@@ -29,8 +29,8 @@ static void four_forms_are_known(void **state)
 
 static void all_else_is_refused(void **state)
 {
-    static const char *const texts[] = {"ip",        "header:",    "header:a b",
-                                        "segment:",  "segment:0",  "segment:256",
+    static const char *const texts[] = {"ip",        "header:",   "header:a b",
+                                        "segment:",  "segment:0", "segment:256",
                                         "segment:x", "Client-Ip", "host "};
     struct hf_http_key key;
 
