@@ -261,28 +261,52 @@ static const struct hf_conf_node *given(const struct hf_conf_node *map, const ch
     return node == NULL || node->is_default ? NULL : node;
 }
 
-/* What is configured and would do nothing is refused. */
+static void check_fair_key(struct ct_reading *r, const struct hf_conf_node *group)
+{
+    const struct hf_conf_node *fair = given(group, "fair_key");
+    struct hf_http_key key;
+
+    if (fair != NULL && hf_http_key_parse(fair->text, &key) != HF_OK) {
+        hf_conf_report(r->conf, fair,
+                       "fair_key: expected client-ip, host, header:NAME or "
+                       "segment:N, N from 1 to 255");
+    }
+}
+
+/* Keys whose help begins with this are known and do nothing yet: whoever sets one is
+ * told so. `prefix` is that of their paths, "queues[].". */
+#define RESERVED "Reserved."
+
+static void refuse_reserved(struct ct_reading *r, const struct hf_conf_node *map,
+                            const char *prefix)
+{
+    const size_t bytes = strlen(prefix);
+
+    for (size_t i = 0; i < ct_config_rows_count; i++) {
+        const struct hf_conf_row *row = &ct_config_rows[i];
+
+        if (strncmp(row->path, prefix, bytes) == 0 &&
+            strncmp(row->help, RESERVED, sizeof RESERVED - 1) == 0 &&
+            given(map, row->path + bytes) != NULL) {
+            hf_conf_report(r->conf, given(map, row->path + bytes),
+                           "%s: not supported in this version", row->path + bytes);
+        }
+    }
+}
+
 static void check_keys(struct ct_reading *r)
 {
-    static const char *const unbuilt[] = {"serial_key", "affinity_key"};
-    const struct hf_conf_node *list = hf_conf_get(r->conf->root, "url_groups");
+    const struct hf_conf_node *groups = hf_conf_get(r->conf->root, "url_groups");
+    const struct hf_conf_node *queues = hf_conf_get(r->conf->root, "queues");
 
-    for (const struct hf_conf_node *at = list == NULL ? NULL : list->children;
+    for (const struct hf_conf_node *at = groups == NULL ? NULL : groups->children;
          at != NULL; at = at->next) {
-        const struct hf_conf_node *fair = given(at, "fair_key");
-        struct hf_http_key key;
-
-        if (fair != NULL && hf_http_key_parse(fair->text, &key) != HF_OK) {
-            hf_conf_report(r->conf, fair,
-                           "fair_key: expected client-ip, host, header:NAME or "
-                           "segment:N, N from 1 to 255");
-        }
-        for (size_t i = 0; i < sizeof unbuilt / sizeof unbuilt[0]; i++) {
-            if (given(at, unbuilt[i]) != NULL) {
-                hf_conf_report(r->conf, given(at, unbuilt[i]),
-                               "%s: not supported in this version", unbuilt[i]);
-            }
-        }
+        check_fair_key(r, at);
+        refuse_reserved(r, at, "url_groups[].");
+    }
+    for (const struct hf_conf_node *at = queues == NULL ? NULL : queues->children;
+         at != NULL; at = at->next) {
+        refuse_reserved(r, at, "queues[].");
     }
 }
 

@@ -188,14 +188,16 @@ const struct hf_conf_row ct_config_rows[] = {
     NUMBER("queues[].burst", "0", 0, 1000000,
            "How many of them may come at once; 0: one second's worth."),
     NUMBER("queues[].key_max_in_flight", "0", 0, 1000000,
-           "As max_in_flight, for each fair_key."),
-    NUMBER("queues[].key_rate", "0", 0, 1000000, "As rate, for each fair_key."),
-    NUMBER("queues[].key_burst", "0", 0, 1000000, "As burst, for each fair_key."),
+           "Reserved. As max_in_flight, for each fair_key."),
+    NUMBER("queues[].key_rate", "0", 0, 1000000,
+           "Reserved. As rate, for each fair_key."),
+    NUMBER("queues[].key_burst", "0", 0, 1000000,
+           "Reserved. As burst, for each fair_key."),
     CHOICE("queues[].limit_action", "wait", "wait|refuse",
            "What comes of requests beyond these limits: they wait, or get 429 with "
            "RateLimit fields."),
     CHOICE("queues[].retry_on", "none", "none|5xx",
-           "5xx: a response of 500 or more is a failed attempt."),
+           "Reserved. 5xx: a response of 500 or more is a failed attempt."),
     NUMBER("queues[].max_crashes", "2", 0, 100,
            "Workers that one request may crash, running alone, before it is set aside "
            "(502 poison); 0, no limit."),
@@ -227,33 +229,38 @@ const struct hf_conf_row ct_config_rows[] = {
     CHOICE("url_groups[].respond_async", "off", "off|on",
            "on: clients may ask for 202 and a status URL (Prefer: respond-async)."),
     CHOICE("url_groups[].priority", "off", "off|on",
-           "on: the urgency of a client's Priority field is believed."),
+           "Reserved. on: the urgency of a client's Priority field is believed."),
     CHOICE("url_groups[].client_deadline", "off", "off|on",
-           "on: Holdfast-Deadline of a client is believed."),
+           "Reserved. on: Holdfast-Deadline of a client is believed."),
     CHOICE("url_groups[].delay", "off", "off|on",
-           "on: Holdfast-Not-Before and Holdfast-Delay of asynchronous requests are "
+           "Reserved. on: Holdfast-Not-Before and Holdfast-Delay of asynchronous "
+           "requests are "
            "honoured."),
     CHOICE("url_groups[].coalesce", "off", "off|on",
-           "on: identical GET requests in flight share one run."),
+           "Reserved. on: identical GET requests in flight share one run."),
     CHOICE("url_groups[].idempotency", "accept", "accept|off|require",
-           "Whether Idempotency-Key is honoured, ignored, or demanded of POST and "
+           "Reserved. Whether Idempotency-Key is honoured, ignored, or demanded of "
+           "POST and "
            "PATCH."),
     CHOICE("url_groups[].idempotency_wait", "conflict", "conflict|attach",
-           "A key whose request still runs: 409, or the answer of that run."),
+           "Reserved. A key whose request still runs: 409, or the answer of that run."),
     LIST("url_groups[].idempotency_fields", 0, 16, false,
-         "Fields whose values belong to the scope of a key. Default: Authorization and "
+         "Reserved. Fields whose values belong to the scope of a key. Default: "
+         "Authorization and "
          "Cookie."),
     TEXT("url_groups[].idempotency_fields[]", NULL, 1, 255, "A field name."),
     TEXT("url_groups[].fair_key", NULL, 1, 255,
          "Whose share a request takes: client-ip, host, header:NAME or segment:N (of "
          "the path, from 1)."),
-    TEXT("url_groups[].serial_key", NULL, 1, 255,
-         "Requests of one such key run one at a time, in order. As fair_key."),
-    TEXT("url_groups[].affinity_key", NULL, 1, 255,
-         "Requests of one such key go to the worker that had the last one. As "
-         "fair_key."),
+    TEXT(
+        "url_groups[].serial_key", NULL, 1, 255,
+        "Reserved. Requests of one such key run one at a time, in order. As fair_key."),
+    TEXT(
+        "url_groups[].affinity_key", NULL, 1, 255,
+        "Reserved. Requests of one such key go to the worker that had the last one. As "
+        "fair_key."),
     LIST("url_groups[].callback_hosts", 0, 64, false,
-         "Hosts that Holdfast-Callback may name; none: it is refused."),
+         "Reserved. Hosts that Holdfast-Callback may name; none: it is refused."),
     TEXT("url_groups[].callback_hosts[]", NULL, 1, 255, "A host, or *.suffix."),
     CHOICE("url_groups[].path_case", "insensitive", "insensitive|sensitive",
            "Whether the letter case of paths matters in matching."),

@@ -17,6 +17,7 @@ void rate_configure(struct broker *b, struct queue *q)
     q->is_limited = rules->max_in_flight != 0 || rules->rate_milli != 0;
     q->rate_interval_us = 0;
     q->rate_burst_us = 0;
+    q->rate_rest = 0;
     if (rules->rate_milli != 0) {
         int64_t interval = US_PER_KILOSECOND / (int64_t)rules->rate_milli;
 
@@ -53,6 +54,11 @@ void rate_take(struct broker *b, struct queue *q)
         q->rate_at = b->now;
     }
     q->rate_at.us += q->rate_interval_us;
+    q->rate_rest += US_PER_KILOSECOND % (int64_t)q->policy.rules.rate_milli;
+    if (q->rate_rest >= (int64_t)q->policy.rules.rate_milli) {
+        q->rate_rest -= (int64_t)q->policy.rules.rate_milli;
+        q->rate_at.us++;
+    }
 }
 
 void rate_wait(struct broker *b, struct queue *q)
@@ -88,5 +94,7 @@ uint32_t rate_refuse_ms(const struct broker *b, const struct queue *q)
     if (q->rate_interval_us == 0 || hf_time_reached(start, b->now)) {
         return 0;
     }
-    return (uint32_t)((start.us - b->now.us) / 1000 + 1);
+    int64_t ms = (start.us - b->now.us) / 1000 + 1;
+
+    return (uint32_t)(ms < QUOTA_RETRY_MAX_MS ? ms : QUOTA_RETRY_MAX_MS);
 }

@@ -195,6 +195,7 @@ struct queue {
     bool is_limited;          /* rate.c, from here on */
     int64_t rate_interval_us; /* 0 = no limit */
     int64_t rate_burst_us;
+    int64_t rate_rest; /* of the division that gave the interval */
     hf_time rate_at;
     struct hf_heap_node rate_due; /* in broker.rated while its rate holds it back */
     struct hf_list removed;       /* in broker.removed */
