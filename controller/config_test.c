@@ -289,8 +289,8 @@ static void token_that_outlives_the_longest_life_is_refused(void **state)
 {
     (void)state;
 
-    refuse(HEAD "queues:\n  - {name: q, key_rate: 3}\n", "key_rate",
-           "not supported in this version");
+    refuse(HEAD "queues:\n  - {name: q, key_rate: 3}\n",
+           "t.yaml:8:", "not supported in this version");
     refuse(HEAD QUEUES "tokens: {life: 2h, max_ttl: 1h}\n", "t.yaml:9:", "max_ttl");
 }
 
