@@ -57,6 +57,14 @@ static hf_slice queue_name(struct br *br, uint32_t queue)
     return view.name;
 }
 
+static int64_t retention_of(struct br *br, uint32_t queue)
+{
+    struct broker_queue_view view;
+    bool is_known = broker_queue_at(br->core, queue, &view);
+
+    return is_known && view.retention_ms > 0 ? view.retention_ms : BR_RETENTION_MS;
+}
+
 static void add_part(struct commit *c, struct br_piece *piece, hf_slice bytes)
 {
     if (c->parts_count == c->parts_max) {
@@ -101,6 +109,12 @@ static void pin(struct br *br, struct commit *c, uint32_t i)
         c->held[i] = br_held_ref(br->slots[command->slot].held);
         put->head = br_held_head(c->held[i]);
         put->body = br_held_body(c->held[i]);
+        put->access = br_held_access(c->held[i]);
+        put->retention_ms = retention_of(br, put->view.queue);
+    } else if (command->type == BROKER_CMD_DROP && command->is_answered) {
+        /* An answered request keeps its slot until this batch is settled. */
+        put->view = broker_request_at(br->core, command->slot);
+        hf_check(br_reply_parts(br, command->slot, &put->head, &put->body));
     } else if (command->type == BROKER_CMD_PUT_BODY) {
         put->view = broker_request_at(br->core, command->slot);
         pin_body(br, c, i);

@@ -166,6 +166,9 @@ static void control(struct br *br, uint32_t session, const struct hf_record *rec
     case HF_RECORD_STAT:
         br_stat(br, session, record);
         break;
+    case HF_RECORD_LOOKUP:
+        br_lookup(br, session, record);
+        break;
     case HF_RECORD_PEEK:
         br_peek(br, session, record);
         break;

@@ -11,6 +11,7 @@ struct br_held {
     _Atomic uint32_t references;
     uint32_t head_bytes;
     uint32_t body_bytes;
+    hf_id access;   /* of an async request, else zero */
     uint8_t data[]; /* head, body */
 };
 
@@ -66,6 +67,7 @@ static struct br_held *held_new(struct br *br, hf_slice head, hf_slice body)
     atomic_init(&held->references, 1);
     held->head_bytes = (uint32_t)head.bytes;
     held->body_bytes = (uint32_t)body.bytes;
+    held->access = (hf_id){{0}};
     if (head.bytes > 0) {
         memcpy(held->data, head.data, head.bytes);
     }
@@ -99,17 +101,26 @@ hf_slice br_held_body(const struct br_held *held)
     return hf_slice_of(held->data + held->head_bytes, held->body_bytes);
 }
 
+hf_id br_held_access(const struct br_held *held)
+{
+    return held->access;
+}
+
 static uint64_t held_size(const struct br_held *held)
 {
     return (uint64_t)held->head_bytes + held->body_bytes;
 }
 
-void br_hold(struct br *br, uint32_t slot, const struct hf_record *record)
+void br_hold(struct br *br, uint32_t slot, const struct hf_record *record,
+             const struct broker_wishes *wishes)
 {
     struct br_slot *s = &br->slots[slot];
 
     hf_check(record != NULL && s->held == NULL);
     s->held = held_new(br, record->head, record->body);
+    if (wishes != NULL) {
+        s->held->access = wishes->access;
+    }
     br->held_bytes += held_size(s->held);
 }
 

@@ -289,7 +289,7 @@ static bool perform_payload(struct br *br, const struct broker_effect *effect,
 {
     switch (effect->type) {
     case BROKER_OUT_HOLD:
-        br_hold(br, effect->slot, record);
+        br_hold(br, effect->slot, record, input->u.submit.wishes);
         return true;
     case BROKER_OUT_HOLD_BODY:
         br_hold_body(br, effect->slot, input->u.body.offset, record->body);

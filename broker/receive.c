@@ -328,6 +328,9 @@ static void flush_run(struct run *run)
     }
     br_lock(run->br);
     for (uint32_t i = 0; i < run->count && br_is_heard(run->br, run->session); i++) {
+        if (br_is_accepted(run->br, &run->inputs[i])) {
+            continue;
+        }
         if (br_reserve(run->br, &run->inputs[i], run->records[i])) {
             br_step(run->br, &run->inputs[i], run->records[i]);
         } else {

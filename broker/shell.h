@@ -34,6 +34,7 @@
 #define BR_NAME_MAX      64
 #define BR_PEEK_MAX      1000 /* ids of one PEEKED; PROTOCOL.md 3.5 */
 #define BR_INSPECT_S     10   /* STAT and PEEK: so much of their rate at once */
+#define BR_RETENTION_MS  INT64_C(86400000) /* of a queue whose policy names none */
 #define BR_FLUSH_MAX     64   /* links flushed between two looks at the list */
 /* Payloads stay in memory after their commit as long as all of them take less than
  * this; the oldest are kept, because a FIFO queue delivers them first. */
@@ -210,7 +211,8 @@ static inline bool br_is_heard(const struct br *br, uint32_t session)
 HF_MUST_USE bool br_reserve(struct br *br, const struct broker_input *input,
                             const struct hf_record *record);
 void br_reserve_free(struct br *br);
-void br_hold(struct br *br, uint32_t slot, const struct hf_record *record);
+void br_hold(struct br *br, uint32_t slot, const struct hf_record *record,
+             const struct broker_wishes *wishes);
 void br_hold_body(struct br *br, uint32_t slot, uint64_t offset, hf_slice bytes);
 void br_hold_reply(struct br *br, uint32_t slot, const struct hf_record *record,
                    bool is_start);
@@ -224,6 +226,7 @@ struct br_held *br_held_ref(struct br_held *held);
 void br_held_unref(struct br_held *held); /* any thread; NULL is legal */
 hf_slice br_held_head(const struct br_held *held);
 hf_slice br_held_body(const struct br_held *held);
+hf_id br_held_access(const struct br_held *held);
 /* The piece that holds `offset`, from there on; with a reference. NULL: not in memory.
  */
 struct br_piece *br_piece_at(struct br *br, uint32_t slot, uint64_t offset,
@@ -291,6 +294,12 @@ void br_configure_stale(struct br *br);
 /* inspect.c: STAT and PEEK. Under the lock. */
 void br_stat(struct br *br, uint32_t session, const struct hf_record *record);
 void br_peek(struct br *br, uint32_t session, const struct hf_record *record);
+
+/* status.c: what frontends ask of async requests. Under the lock. */
+void br_lookup(struct br *br, uint32_t session, const struct hf_record *record);
+/* A re-offer of an async request that has been accepted and has ended meanwhile: it is
+ * accepted, again. False: the core is to judge it. */
+bool br_is_accepted(struct br *br, const struct broker_input *input);
 
 /* main.c's pieces */
 HF_MUST_USE hf_err br_make_identity(struct br *br, struct hf_link_identity **out);

@@ -46,7 +46,9 @@ static hf_err open_databases(struct br_store *store)
     if ((rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &store->meta)) != 0 ||
         (rc = mdb_dbi_open(txn, "request", MDB_CREATE, &store->request)) != 0 ||
         (rc = mdb_dbi_open(txn, "piece", MDB_CREATE, &store->piece)) != 0 ||
-        (rc = mdb_dbi_open(txn, "dispatch", MDB_CREATE, &store->dispatch)) != 0) {
+        (rc = mdb_dbi_open(txn, "dispatch", MDB_CREATE, &store->dispatch)) != 0 ||
+        (rc = mdb_dbi_open(txn, "answer", MDB_CREATE, &store->answer)) != 0 ||
+        (rc = mdb_dbi_open(txn, "expiry", MDB_CREATE, &store->expiry)) != 0) {
         mdb_txn_abort(txn);
         return br_store_error(rc, "open database");
     }

@@ -10,6 +10,7 @@
  *   request   seq, u64 big-endian -> record: durable fields, then the first bytes of
  * the payload piece     seq, offset, u64 big-endian each -> <= 4080 payload bytes
  *   dispatch  seq -> epoch, holder key: an unrepeatable strict request has started
+ *   answer, expiry   what became of async requests: store_answer.c
  *
  * A payload is the request's head followed by its body; offsets count from its start.
  * Larger values would make LMDB look for runs of free pages (PERFORMANCE.md 2). */
@@ -22,6 +23,8 @@
 #define BR_STORE_PIECE_BYTES 4080u
 #define BR_STORE_FORMAT      1u
 #define BR_STORE_KEY_BYTES   32u
+/* An entry whose retention is over is remembered as gone for so long. */
+#define BR_STORE_GONE_MS INT64_C(86400000)
 #define BR_STORE_META_MAX    (1u << 20) /* one meta value */
 
 struct br_store;
@@ -55,12 +58,14 @@ HF_MUST_USE hf_err br_store_meta_put_all(struct br_store *store,
                                          const struct br_store_meta *items,
                                          size_t count);
 
-/* What a PUT or PUT_BODY command writes; parallel to the batch's commands. */
+/* What a PUT, PUT_BODY or DROP command writes; parallel to the batch's commands. */
 struct br_store_put {
     struct broker_request_view view; /* PUT */
     hf_slice queue;                  /* PUT: name of view.queue */
-    hf_slice head;                   /* PUT */
-    hf_slice body;                   /* PUT: inline */
+    hf_slice head;                   /* PUT; DROP with is_answered: the response's */
+    hf_slice body;                   /* PUT: inline; DROP: the response's */
+    hf_id access;                    /* PUT of an async request; zero: nobody asks */
+    int64_t retention_ms;            /* PUT with access */
     const hf_slice *parts;           /* PUT_BODY: the command's bytes, in order */
     uint32_t parts_count;
 };
@@ -85,6 +90,33 @@ void br_store_read_end(struct br_store *store);
  * (all) there. */
 HF_MUST_USE hf_err br_store_read(struct br_store *store, uint64_t seq, uint64_t offset,
                                  uint64_t bytes, struct hf_buf *out);
+
+/* What became of an asynchronous request. */
+enum br_store_answer_state {
+    BR_ANSWER_NONE, /* not ended yet, or its end is not on disk */
+    BR_ANSWER_KEPT,
+    BR_ANSWER_FAILED
+};
+
+struct br_store_answer {
+    enum br_store_answer_state state;
+    hf_reason reason;
+    uint32_t attempt;
+    hf_id access;
+    uint64_t seq;
+    hf_time enqueued;
+    hf_time ended;
+    hf_time expires;
+    int64_t retention_ms;
+    uint32_t head_bytes; /* of the response */
+    uint64_t body_bytes;
+};
+
+/* Any thread. NOT_FOUND: never was one, or it is forgotten. The response, head and
+ * body, is appended to `response` unless that is NULL. */
+HF_MUST_USE hf_err br_store_answer_get(struct br_store *store, hf_id id,
+                                       struct br_store_answer *out,
+                                       struct hf_buf *response);
 
 struct br_store_space {
     uint64_t used_bytes;

@@ -5,13 +5,7 @@
 
 #include <string.h>
 
-struct apply {
-    struct br_store *store;
-    MDB_txn *txn;
-    MDB_cursor *pieces;
-};
-
-static int put_pieces(struct apply *a, uint64_t seq, uint64_t offset, hf_slice bytes)
+int store_put_pieces(struct store_apply *a, uint64_t seq, uint64_t offset, hf_slice bytes)
 {
     uint8_t key_bytes[16];
     int rc = 0;
@@ -46,7 +40,7 @@ static void encode_record(uint8_t *to, const struct br_store_put *put)
     memcpy(to + RECORD_FIXED, put->queue.data, put->queue.bytes);
 }
 
-static int put_request(struct apply *a, uint64_t seq, const struct br_store_put *put)
+static int put_request(struct store_apply *a, uint64_t seq, const struct br_store_put *put)
 {
     uint8_t record[BR_STORE_PIECE_BYTES];
     uint8_t key_bytes[8];
@@ -75,16 +69,17 @@ static int put_request(struct apply *a, uint64_t seq, const struct br_store_put 
     if (seq > a->store->seq_last) {
         a->store->seq_last = seq;
     }
-    rc = put_pieces(a, seq, head.bytes, hf_slice_skip(put->head, head.bytes));
+    rc = store_put_pieces(a, seq, head.bytes, hf_slice_skip(put->head, head.bytes));
     if (rc != 0) {
         return rc;
     }
-    return put_pieces(a, seq, put->head.bytes + body.bytes,
-                      hf_slice_skip(put->body, body.bytes));
+    rc = store_put_pieces(a, seq, put->head.bytes + body.bytes,
+                          hf_slice_skip(put->body, body.bytes));
+    return rc == 0 ? store_answer_begin(a, seq, put) : rc;
 }
 
 /* What has arrived of a streamed body, in the runs it lies in. */
-static int put_body(struct apply *a, const struct broker_command *command,
+static int put_body(struct store_apply *a, const struct broker_command *command,
                     const struct br_store_put *put)
 {
     uint64_t offset = put->view.head_bytes + command->offset;
@@ -92,7 +87,7 @@ static int put_body(struct apply *a, const struct broker_command *command,
     int rc = 0;
 
     for (uint32_t i = 0; i < put->parts_count && rc == 0; i++) {
-        rc = put_pieces(a, command->seq, offset, put->parts[i]);
+        rc = store_put_pieces(a, command->seq, offset, put->parts[i]);
         offset += put->parts[i].bytes;
         left -= put->parts[i].bytes;
     }
@@ -100,7 +95,7 @@ static int put_body(struct apply *a, const struct broker_command *command,
     return rc;
 }
 
-static int put_dispatch(struct apply *a, const struct broker_command *command)
+static int put_dispatch(struct store_apply *a, const struct broker_command *command)
 {
     uint8_t key_bytes[8];
     uint8_t value_bytes[8 + HF_KEY_BYTES];
@@ -113,7 +108,7 @@ static int put_dispatch(struct apply *a, const struct broker_command *command)
     return mdb_put(a->txn, a->store->dispatch, &key, &value, 0);
 }
 
-static int drop_pieces(struct apply *a, uint64_t seq)
+int store_drop_pieces(struct store_apply *a, uint64_t seq)
 {
     uint8_t start[16];
     MDB_val key = {sizeof start, start};
@@ -146,8 +141,11 @@ static bool record_has_pieces(const uint8_t *record, size_t bytes)
     return head > stored || hf_get_be64(record + 74) > stored - head;
 }
 
-static int drop_request(struct apply *a, uint64_t seq)
+static int drop_request(struct store_apply *a, const struct broker_command *command,
+                        const struct br_store_put *put)
 {
+    uint64_t seq = command->seq;
+    hf_id id = {{0}};
     uint8_t key_bytes[8];
     MDB_val key = {sizeof key_bytes, key_bytes};
     MDB_val value;
@@ -160,17 +158,21 @@ static int drop_request(struct apply *a, uint64_t seq)
         return rc == MDB_NOTFOUND ? 0 : rc;
     }
     has_pieces = record_has_pieces(value.mv_data, value.mv_size);
+    if (hf_get_be32((const uint8_t *)value.mv_data + 2) & BROKER_SUBMIT_ASYNC) {
+        memcpy(id.bytes, (const uint8_t *)value.mv_data + 6, HF_ID_BYTES);
+    }
     rc = mdb_del(a->txn, a->store->request, &key, NULL);
     if (rc == 0 && has_pieces) {
-        rc = drop_pieces(a, seq);
+        rc = store_drop_pieces(a, seq);
     }
     if (rc == 0) {
         rc = mdb_del(a->txn, a->store->dispatch, &key, NULL);
     }
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    rc = rc == MDB_NOTFOUND ? 0 : rc;
+    return rc == 0 && !hf_id_is_zero(id) ? store_answer_end(a, id, command, put) : rc;
 }
 
-static int put_named(struct apply *a, const char *name, hf_slice bytes)
+static int put_named(struct store_apply *a, const char *name, hf_slice bytes)
 {
     MDB_val key = {strlen(name), (void *)(uintptr_t)name};
     MDB_val value = {bytes.bytes, (void *)(uintptr_t)bytes.data};
@@ -178,7 +180,7 @@ static int put_named(struct apply *a, const char *name, hf_slice bytes)
     return mdb_put(a->txn, a->store->meta, &key, &value, 0);
 }
 
-static int apply_command(struct apply *a, const struct broker_command *command,
+static int apply_command(struct store_apply *a, const struct broker_command *command,
                          const struct br_store_put *put, hf_slice policy)
 {
     switch (command->type) {
@@ -189,7 +191,7 @@ static int apply_command(struct apply *a, const struct broker_command *command,
     case BROKER_CMD_DISPATCH:
         return put_dispatch(a, command);
     case BROKER_CMD_DROP:
-        return drop_request(a, command->seq);
+        return drop_request(a, command, put);
     case BROKER_CMD_POLICY:
         return put_named(a, "policy", policy);
     }
@@ -197,7 +199,7 @@ static int apply_command(struct apply *a, const struct broker_command *command,
     return 0;
 }
 
-static int put_applied(struct apply *a, uint32_t incarnation, uint64_t index)
+static int put_applied(struct store_apply *a, uint32_t incarnation, uint64_t index)
 {
     uint8_t value[12];
 
@@ -210,7 +212,7 @@ hf_err br_store_apply(struct br_store *store, uint32_t incarnation,
                       const struct broker_batch *batch, const struct br_store_put *puts,
                       hf_slice policy)
 {
-    struct apply a = {store, NULL, NULL};
+    struct store_apply a = {store, NULL, NULL, batch->now};
     int rc = mdb_txn_begin(store->env, NULL, 0, &a.txn);
 
     hf_check(batch->count <= BROKER_BATCH_MAX);
@@ -220,6 +222,7 @@ hf_err br_store_apply(struct br_store *store, uint32_t incarnation,
     for (uint32_t i = 0; i < batch->count && rc == 0; i++) {
         rc = apply_command(&a, &batch->items[i], &puts[i], policy);
     }
+    rc = rc == 0 ? store_answer_sweep(&a) : rc;
     if (rc == 0) {
         rc = put_applied(&a, incarnation, batch->index);
     }

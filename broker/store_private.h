@@ -13,6 +13,8 @@ struct br_store {
     MDB_dbi request;
     MDB_dbi piece;
     MDB_dbi dispatch;
+    MDB_dbi answer;
+    MDB_dbi expiry;
     MDB_txn *reader;   /* the loader's, reset between uses */
     uint64_t seq_last; /* highest request key ever put since open */
     uint64_t free_pages;
@@ -21,6 +23,27 @@ struct br_store {
     uint32_t page_bytes;
     bool is_reading;
 };
+
+/* A batch that is being applied. */
+struct store_apply {
+    struct br_store *store;
+    MDB_txn *txn;
+    MDB_cursor *pieces;
+    hf_time now; /* the batch's */
+};
+
+int store_put_pieces(struct store_apply *a, uint64_t seq, uint64_t offset,
+                     hf_slice bytes);
+int store_drop_pieces(struct store_apply *a, uint64_t seq);
+
+/* store_answer.c. At its PUT; with its DROP, where the first one counts; and those whose
+ * retention ended BR_STORE_GONE_MS ago, a few with each batch. */
+int store_answer_begin(struct store_apply *a, uint64_t seq,
+                       const struct br_store_put *put);
+int store_answer_end(struct store_apply *a, hf_id id,
+                     const struct broker_command *command,
+                     const struct br_store_put *put);
+int store_answer_sweep(struct store_apply *a);
 
 /* Logs what failed and maps it: CORRUPT or IO, OK for 0. */
 hf_err br_store_error(int rc, const char *what);

@@ -203,7 +203,7 @@ const struct hf_conf_row ct_config_rows[] = {
            "(502 poison); 0, no limit."),
     TIME("queues[].retention", "24h", 1000, 30 * DAY,
          "How long responses to asynchronous and keyed requests are kept."),
-    SIZE("queues[].response_max", "64MiB", 1024, 1 * GIB,
+    SIZE("queues[].response_max", "1MiB", 1024, INT64_C(1) << 20,
          "The largest of them that is kept."),
     TEXT("queues[].broker", NULL, 1, CT_NAME_BYTES_MAX,
          "The broker that holds it. Default: chosen by the queue's name."),

@@ -1,6 +1,7 @@
 /* What the core decided, done: one function per effect. */
 #include "frontend/client.h"
 #include "frontend/reply.h"
+#include "frontend/status.h"
 #include "frontend/uplink.h"
 
 static struct fe_hold *hold_of(const struct fe_shell *shell,
@@ -76,6 +77,7 @@ static void do_enqueue(struct fe_shell *shell, const struct frontend_effect *eff
         .body_bytes = is_streamed ? effect->amount : 0,
         .responded_epoch = effect->epoch,
         .fair_key = hold->fair_key,
+        .access = hold->is_async ? fe_status_access(hold) : (hf_id){{0}},
     };
     uint8_t meta[HF_META_SMALL_MAX];
     struct hf_record record = {.type = HF_RECORD_ENQUEUE};
@@ -206,6 +208,9 @@ void fe_carry_out(struct fe_shell *shell, const struct frontend_effect *effect)
         return;
     case FRONTEND_OUT_RESPOND_BODY:
         fe_reply_body(shell, hold_of(shell, effect), effect);
+        return;
+    case FRONTEND_OUT_ACCEPTED:
+        fe_status_accepted(shell, hold_of(shell, effect));
         return;
     case FRONTEND_OUT_PROBLEM:
         do_problem(shell, effect);

@@ -1,6 +1,7 @@
 #include "frontend/hold.h"
 
 #include "frontend/client.h"
+#include "frontend/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,9 @@ void fe_hold_release(struct fe_shell *shell, struct fe_hold *hold)
         return;
     }
     hf_check(!hf_list_is_linked(&hold->place));
+    if (hold->lookup != NULL) {
+        fe_lookup_drop(shell, hold);
+    }
     if (shell->holds_free_count >= HOLDS_KEPT_MAX) {
         hold_free(hold);
         return;

@@ -12,6 +12,7 @@
 #include "frontend/spool.h"
 
 struct fe_client;
+struct fe_lookup;
 
 struct fe_hold {
     struct hf_list place;     /* in its client's pipeline, or among the free ones */
@@ -22,6 +23,10 @@ struct fe_hold {
     enum hf_verbosity verbosity;
     struct hf_http_asker asker;
     struct hf_http_framed framed;
+    struct fe_lookup *lookup; /* it waits for what brokers say of a request */
+    uint8_t secret[16];       /* opens the status of this one */
+    uint32_t wait_s;          /* its client waits so long before it takes a 202 */
+    bool is_async;
     bool is_parallel;  /* safe and without body: others may run beside it (row 8) */
     bool is_whole;     /* the request has been read to its end */
     bool has_head;     /* the head of an answer is written */

@@ -2,6 +2,7 @@
  * may not send, or that cannot be read, ends the session (PROTOCOL.md 3). */
 #include "frontend/hold.h"
 #include "frontend/reply.h"
+#include "frontend/status.h"
 #include "frontend/uplink.h"
 #include "lib/base/log.h"
 
@@ -26,6 +27,11 @@ static hf_err on_response(struct arrival *arrival)
     DECODE(response, response);
     if (err != HF_OK) {
         return err;
+    }
+    if (fe_status_is_query(response.id)) {
+        fe_status_response(shell, response.id, arrival->record,
+                           (response.flags & HF_ENQUEUE_STREAMED) == 0);
+        return HF_OK;
     }
     slot = frontend_slot_of(shell->core, response.id);
     arrival->input.id = response.id;
@@ -55,6 +61,10 @@ static hf_err on_body(struct arrival *arrival)
     if (err != HF_OK) {
         return err;
     }
+    if (fe_status_is_query(piece.id)) {
+        fe_status_response(shell, piece.id, arrival->record, piece.is_last);
+        return HF_OK;
+    }
     arrival->input.id = piece.id;
     arrival->input.epoch = piece.epoch;
     arrival->input.u.body.offset = piece.offset;
@@ -83,6 +93,25 @@ static hf_err on_admitted(struct arrival *arrival)
     if (err == HF_OK) {
         arrival->input.id = admitted.id;
         fe_step(arrival->uplink->shell, &arrival->input);
+    }
+    return err;
+}
+
+static hf_err on_accepted(struct arrival *arrival)
+{
+    DECODE(accepted, accepted);
+    if (err == HF_OK) {
+        arrival->input.id = accepted.id;
+        fe_step(arrival->uplink->shell, &arrival->input);
+    }
+    return err;
+}
+
+static hf_err on_status(struct arrival *arrival)
+{
+    DECODE(looked_up, status);
+    if (err == HF_OK) {
+        fe_status_told(arrival->uplink, &status);
     }
     return err;
 }
@@ -224,6 +253,8 @@ static const struct {
     {HF_RECORD_BODY, FRONTEND_IN_RESPONSE_BODY, on_body},
     {HF_RECORD_ASSIGNED, FRONTEND_IN_ASSIGNED, on_assigned},
     {HF_RECORD_WINDOW, FRONTEND_IN_WINDOW, on_window},
+    {HF_RECORD_ACCEPTED, FRONTEND_IN_ACCEPTED, on_accepted},
+    {HF_RECORD_STATUS, FRONTEND_IN_TICK, on_status},
     {HF_RECORD_ADMITTED, FRONTEND_IN_ADMITTED, on_admitted},
     {HF_RECORD_REFUSED, FRONTEND_IN_REFUSED, on_refused},
     {HF_RECORD_ABORT, FRONTEND_IN_ABORT, on_abort},
@@ -252,7 +283,7 @@ static hf_err handle(struct fe_uplink *uplink, const struct hf_record *record)
             return handlers[i].handle(&arrival);
         }
     }
-    /* ACCEPTED and PEEKED answer what this frontend does not ask. */
+    /* PEEKED answers what this frontend does not ask. */
     return HF_ERR_INVALID;
 }
 

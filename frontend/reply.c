@@ -100,7 +100,9 @@ static void write_piece(struct fe_shell *shell, struct fe_hold *hold,
     hf_err err = append_piece(hold, out, bytes);
 
     hold->untaken += bytes.bytes;
-    hf_stat_add_alone(&hold->meter->bytes_out, (int64_t)bytes.bytes);
+    if (hold->meter != NULL) {
+        hf_stat_add_alone(&hold->meter->bytes_out, (int64_t)bytes.bytes);
+    }
     if (err == HF_OK && effect->is_last) {
         err = append_end(hold, out);
     }

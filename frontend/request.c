@@ -2,6 +2,7 @@
 #include "frontend/client.h"
 #include "frontend/keys.h"
 #include "frontend/reply.h"
+#include "frontend/status.h"
 #include "frontend/table.h"
 #include "lib/http/edge.h"
 #include "lib/http/target.h"
@@ -15,6 +16,7 @@ struct arrival {
     struct hf_http_target target;
     struct hf_http_origin origin;
     const struct fe_group *group;
+    bool is_status; /* about another request */
     hf_time deadline; /* a trusted client's own */
 };
 
@@ -108,6 +110,10 @@ static hf_reason route(struct fe_client *client, struct arrival *arrival)
 
     if (reason != HF_REASON_NONE) {
         return reason;
+    }
+    arrival->is_status = fe_status_owns(arrival->target.path);
+    if (arrival->is_status) {
+        return HF_REASON_NONE;
     }
     query.host = hf_http_host_slice(&arrival->target.host);
     query.path = arrival->target.path;
@@ -219,8 +225,11 @@ static hf_reason judge(struct fe_client *client, struct fe_hold *hold,
 {
     hf_reason reason = route(client, arrival);
 
-    if (reason != HF_REASON_NONE) {
+    if (reason != HF_REASON_NONE || arrival->is_status) {
         return reason;
+    }
+    if ((arrival->group->wishes & HF_WISH_ASYNC) != 0) {
+        fe_status_wish(hold, arrival->head);
     }
     count_request(client->shell, arrival, hold);
     fe_stats_move(client->meter, hold->meter);
@@ -244,6 +253,7 @@ static void submit(struct fe_client *client, struct fe_hold *hold,
 
     input.u.request.queue = arrival->group->queue;
     input.u.request.is_repeatable = is_repeatable(head->method);
+    input.u.request.is_async = hold->is_async;
     input.u.request.is_expecting = head->expects_continue;
     input.u.request.has_length = head->length == HF_HTTP_LENGTH_KNOWN;
     input.u.request.length = head->body_bytes;
@@ -284,7 +294,13 @@ void fe_request_start(struct fe_client *client)
         fe_reply_problem(shell, hold, reason, 0);
         return;
     }
-    submit(client, hold, &arrival);
+    if (!arrival.is_status) {
+        submit(client, hold, &arrival);
+    } else if (!hold->is_whole) {
+        fe_reply_problem(shell, hold, HF_REASON_BAD_REQUEST, 0);
+    } else {
+        fe_status_start(shell, hold, &arrival.target);
+    }
 }
 
 void fe_request_body(struct fe_client *client, hf_slice bytes, bool is_last)

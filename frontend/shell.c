@@ -1,4 +1,5 @@
 #include "frontend/client.h"
+#include "frontend/status.h"
 #include "frontend/uplink.h"
 #include "lib/base/log.h"
 #include "lib/io/clock.h"
@@ -183,6 +184,7 @@ static void on_tick(void *ctx)
     struct hf_list *clients = &shell->clients[shell->ticks_count++ % FE_CLIENT_LISTS];
 
     fe_shell_look(shell);
+    fe_status_tick(shell);
     HF_LIST_FOR(node, clients)
     {
         fe_client_look(HF_CONTAINER(node, struct fe_client, all));
@@ -272,7 +274,9 @@ static hf_err make_core(struct fe_shell *shell)
     shell->by_slot =
         calloc((size_t)options->exchanges_max + 1, sizeof(struct fe_hold *));
     shell->piece = malloc(HF_BODY_PIECE_MAX);
-    return shell->core == NULL || shell->by_slot == NULL || shell->piece == NULL
+    shell->lookups = calloc(FE_LOOKUPS_MAX, sizeof(struct fe_lookup *));
+    return shell->core == NULL || shell->by_slot == NULL || shell->piece == NULL ||
+                   shell->lookups == NULL
                ? HF_ERR_NO_MEMORY
                : HF_OK;
 }
@@ -377,6 +381,7 @@ void fe_shell_free(struct fe_shell *shell)
     hf_buf_fini(&shell->fields);
     fe_stats_fini(&shell->stats);
     frontend_free(shell->core);
+    free(shell->lookups);
     free(shell->by_slot);
     free(shell->piece);
     free(shell);

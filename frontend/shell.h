@@ -93,6 +93,8 @@ struct fe_shell {
     uint32_t clients_count;
 
     struct fe_stash stash;
+    struct fe_lookup **lookups; /* FE_LOOKUPS_MAX; see status.h */
+    uint32_t lookups_count;     /* so far */
 
     struct fe_uplink *uplinks[FE_BROKERS_MAX + 1]; /* 1.. */
     uint32_t uplinks_count;

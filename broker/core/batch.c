@@ -254,6 +254,15 @@ static void batch_take_lazy(struct broker *b, struct broker_batch *batch, hf_tim
     }
 }
 
+/* Why nothing but its end is kept of it. */
+static hf_reason batch_drop_reason(const struct request *r)
+{
+    if (r->state == REQUEST_ANSWERED) {
+        return r->bits & RESPONSE_IS_KEPT ? HF_REASON_NONE : HF_REASON_LIMIT;
+    }
+    return (hf_reason)r->end_reason;
+}
+
 /* A request that has ended needs its slot no longer; an asynchronous one waits for the
  * commit. */
 static void batch_take_drops(struct broker *b, struct broker_batch *batch)
@@ -266,6 +275,10 @@ static void batch_take_drops(struct broker *b, struct broker_batch *batch)
         struct broker_command *command =
             batch_command_for(b, batch, r, BROKER_CMD_DROP);
 
+        command->attempt = r->attempts;
+        command->reason = batch_drop_reason(r);
+        command->is_answered =
+            r->state == REQUEST_ANSWERED && command->reason == HF_REASON_NONE;
         if (r->state == REQUEST_ENDED) {
             command->slot = 0;
             request_free(b, r);

@@ -170,6 +170,7 @@ static const broker_handler broker_handlers[] = {
     [BROKER_IN_RECOVERED] = broker_on_recovered,
     [BROKER_IN_RECOVERED_END] = broker_on_recovered_end,
     [BROKER_IN_SPACE] = on_space,
+    [BROKER_IN_CALL_OFF] = broker_on_call_off,
     [BROKER_IN_INCARNATION] = on_incarnation,
     [BROKER_IN_COMMITTED] = on_committed,
     [BROKER_IN_TICK] = on_tick,

@@ -175,6 +175,7 @@ enum broker_input_type {
     BROKER_IN_RECOVERED, /* one stored request, in order of seq, before any session */
     BROKER_IN_RECOVERED_END, /* now time runs: broker_grace starts */
     BROKER_IN_SPACE,         /* the store crossed its quota, in either direction */
+    BROKER_IN_CALL_OFF,      /* whoever knows its access cancels an async request: id */
     BROKER_IN_INCARNATION,   /* epochs begin anew above all before; the shell has stored
                                 it */
     BROKER_IN_COMMITTED,     /* the batch taken last is on disk */
@@ -323,7 +324,9 @@ enum broker_command_type {
     BROKER_CMD_PUT, /* slot, seq: the request record with its head and inline body */
     BROKER_CMD_PUT_BODY, /* slot, seq, offset, bytes: pieces of a streamed body */
     BROKER_CMD_DISPATCH, /* seq, epoch, key: an unrepeatable strict request starts */
-    BROKER_CMD_DROP,     /* seq: record, pieces, dispatch */
+    BROKER_CMD_DROP,     /* seq: record, pieces, dispatch. Of an async request: what
+                            became of it (is_answered: with the response at the slot,
+                            else the reason) stays for its retention */
     BROKER_CMD_POLICY    /* amount = version; the shell keeps the encoded policy */
 };
 
@@ -334,6 +337,9 @@ struct broker_command {
     uint64_t epoch;
     uint64_t offset; /* PUT_BODY; version for POLICY */
     uint32_t bytes;
+    uint32_t attempt; /* DROP */
+    hf_reason reason; /* DROP */
+    bool is_answered; /* DROP */
     hf_key key;
 };
 
@@ -378,6 +384,7 @@ struct broker_queue_view {
     uint64_t answered;
     uint64_t refused;
     uint64_t redelivered;
+    int64_t retention_ms; /* of what became of async requests */
 };
 
 struct broker;

@@ -18,6 +18,7 @@ void broker_on_submit(struct broker *b, struct session *s,
 void broker_on_body(struct broker *b, struct session *s, const struct broker_input *in);
 void broker_on_cancel(struct broker *b, struct session *s,
                       const struct broker_input *in);
+void broker_on_call_off(struct broker *b, const struct broker_input *in);
 void broker_on_assigned_ack(struct broker *b, struct session *s,
                             const struct broker_input *in);
 void broker_on_response_ack(struct broker *b, struct session *s,

@@ -29,6 +29,19 @@ void broker_on_cancel(struct broker *b, struct session *s,
     request_end(b, r, HF_REASON_CLIENT_GONE);
 }
 
+/* By any frontend; the shell has compared the access. */
+void broker_on_call_off(struct broker *b, const struct broker_input *in)
+{
+    struct request *r = request_find(b, in->id);
+
+    if (r == NULL || !request_is_async(r) || r->state == REQUEST_ORPHAN ||
+        r->state == REQUEST_ANSWERED) {
+        return;
+    }
+    lease_cancel(b, r, HF_REASON_CANCELLED);
+    request_end(b, r, HF_REASON_CANCELLED);
+}
+
 void broker_on_assigned_ack(struct broker *b, struct session *s,
                             const struct broker_input *in)
 {

@@ -86,11 +86,11 @@ void broker_on_result(struct broker *b, struct session *s,
     r->bits |= RESPONSE_IS_STARTED;
     r->stream_bytes = 0;
     r->response_room = BROKER_BODY_WINDOW;
+    if (keep_add(b, r, in->u.result.bytes)) {
+        r->bits |= RESPONSE_IS_KEPT;
+        result_hold(b, r);
+    }
     if (!request_is_async(r)) {
-        if (keep_add(b, r, in->u.result.bytes)) {
-            r->bits |= RESPONSE_IS_KEPT;
-            result_hold(b, r);
-        }
         result_forward(b, r, BROKER_OUT_RESPONSE);
     }
     if (!in->u.result.is_streamed) {
@@ -98,18 +98,25 @@ void broker_on_result(struct broker *b, struct session *s,
     }
 }
 
-/* Nobody reads it: the worker may go on at once. */
-static void result_body_async(struct broker *b, struct request *r, uint32_t bytes)
+/* Of an async request all is kept, or nothing but that it was too long. */
+static bool result_may_keep(const struct broker *b, const struct request *r,
+                            uint32_t bytes)
 {
-    r->response_room += bytes;
-    request_tell_holder(b, r, BROKER_OUT_WINDOW)->amount = bytes;
+    uint64_t max = request_queue(b, r)->policy.rules.response_max;
+
+    if (!request_is_async(r)) {
+        return true;
+    }
+    max = max == 0 || max > BROKER_RESPONSE_KEPT_MAX ? BROKER_RESPONSE_KEPT_MAX : max;
+    return r->kept_bytes + bytes <= max + BROKER_INLINE_MAX; /* a head beside it */
 }
 
-static void result_body_sync(struct broker *b, struct request *r, uint32_t bytes)
+static void result_keep_body(struct broker *b, struct request *r, uint32_t bytes)
 {
     bool is_kept = (r->bits & RESPONSE_IS_KEPT) != 0;
 
     if (is_kept && r->stream_bytes <= BROKER_RESPONSE_KEPT_MAX &&
+        result_may_keep(b, r, bytes) &&
         keep_add(b, r, bytes)) {
         result_hold(b, r);
     } else if (is_kept) {
@@ -120,7 +127,18 @@ static void result_body_sync(struct broker *b, struct request *r, uint32_t bytes
         r->bits &= (uint16_t)~RESPONSE_IS_KEPT;
         keep_drop(b, r);
     }
-    result_forward(b, r, BROKER_OUT_RESPONSE_BODY);
+}
+
+/* No frontend reads an async one as it comes: the worker may go on at once. */
+static void result_body(struct broker *b, struct request *r, uint32_t bytes)
+{
+    result_keep_body(b, r, bytes);
+    if (request_is_async(r)) {
+        r->response_room += bytes;
+        request_tell_holder(b, r, BROKER_OUT_WINDOW)->amount = bytes;
+    } else {
+        result_forward(b, r, BROKER_OUT_RESPONSE_BODY);
+    }
 }
 
 /* A piece on a lease that is over is late, not wrong: its RESULT was refused, or CANCEL
@@ -147,11 +165,7 @@ void broker_on_result_body(struct broker *b, struct session *s,
     }
     r->stream_bytes += bytes;
     r->response_room -= bytes;
-    if (request_is_async(r)) {
-        result_body_async(b, r, bytes);
-    } else {
-        result_body_sync(b, r, bytes);
-    }
+    result_body(b, r, bytes);
     if (in->u.body.is_last) {
         result_is_whole(b, r);
     }

@@ -418,6 +418,7 @@ void request_end(struct broker *b, struct request *r, hf_reason reason)
         r->body_bytes = BROKER_BODY_INCOMPLETE;
     }
     request_enter(b, r, REQUEST_ENDED);
+    r->end_reason = (uint8_t)reason;
     request_detach(b, r);
     wheel_disarm(b, r);
     void *removed = hf_map_remove(&b->requests_by_id, request_key(r));

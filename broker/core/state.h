@@ -107,6 +107,7 @@ struct request {
     uint8_t disk;
     uint8_t suspicion; /* request_suspicion */
     uint8_t crashes;   /* that are proven to be its own */
+    uint8_t end_reason; /* once ENDED */
 };
 
 struct principal {

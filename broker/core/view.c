@@ -84,6 +84,7 @@ bool broker_queue_at(const struct broker *b, uint32_t index,
         .answered = q->answered,
         .refused = q->refused,
         .redelivered = q->redelivered,
+        .retention_ms = q->policy.rules.retention_ms,
     };
     return true;
 }

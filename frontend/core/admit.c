@@ -118,6 +118,7 @@ void frontend_on_request(struct frontend *frontend, const struct frontend_input 
     exchange->queue = frontend_queue_index(frontend, queue);
     exchange->deadline = deadline_of(frontend, input);
     exchange->is_repeatable = input->u.request.is_repeatable;
+    exchange->is_async = input->u.request.is_async;
     exchange->is_length_known = input->u.request.has_length;
     exchange->length = input->u.request.length;
     exchange->body_max = input->u.request.body_max;

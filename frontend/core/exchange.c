@@ -360,6 +360,9 @@ static void dispatch(struct frontend *frontend, const struct frontend_input *inp
     case FRONTEND_IN_ADMITTED:
         frontend_on_admitted(frontend, input);
         return;
+    case FRONTEND_IN_ACCEPTED:
+        frontend_on_accepted(frontend, input);
+        return;
     case FRONTEND_IN_WINDOW:
         frontend_on_window(frontend, input);
         return;

@@ -34,6 +34,7 @@
 /* ENQUEUE.flags, PROTOCOL.md 3.3. */
 enum frontend_flag {
     FRONTEND_FLAG_REPEATABLE = 1,
+    FRONTEND_FLAG_ASYNC = 2,
     FRONTEND_FLAG_STREAMED = 4,
     FRONTEND_FLAG_REOFFER = 8,
     FRONTEND_FLAG_ASSIGNED = 16
@@ -67,6 +68,7 @@ struct exchange {
 
     bool is_timed; /* has been among the young */
     bool is_repeatable;
+    bool is_async;
     bool is_streamed;  /* the body follows the ENQUEUE */
     bool is_expecting; /* a 100 Continue is owed */
     bool is_whole;     /* all of the body is spooled */

@@ -43,6 +43,7 @@ enum frontend_input_type {
     FRONTEND_IN_OPENED, /* handle usable, or refused with a reason */
     FRONTEND_IN_CLOSED,
     FRONTEND_IN_ADMITTED,
+    FRONTEND_IN_ACCEPTED, /* an asynchronous request is on disk */
     FRONTEND_IN_WINDOW,
     FRONTEND_IN_ASSIGNED,
     FRONTEND_IN_RESPONSE, /* head valid, with all of its body or the start of a stream
@@ -70,6 +71,7 @@ struct frontend_input {
             uint32_t tag; /* the shell's own name for the exchange, echoed in ACCEPT */
             hf_slice queue;     /* empty: unbound group */
             bool is_repeatable; /* GET HEAD PUT DELETE OPTIONS */
+            bool is_async;      /* the client wants 202 */
             bool is_expecting;  /* Expect: 100-continue */
             bool has_length;
             uint64_t length; /* declared body length */
@@ -118,6 +120,7 @@ enum frontend_effect_type {
                              `offset` = bytes of the body to skip */
     FRONTEND_OUT_RESPOND_BODY, /* send this input's piece, skipping `offset` bytes of
                                   it; is_last ends the response */
+    FRONTEND_OUT_ACCEPTED, /* answer 202 */
     FRONTEND_OUT_PROBLEM, /* answer with a problem document: reason, retry_after_ms;
                              is_last: and close the connection */
     FRONTEND_OUT_BREAK,   /* close the client's connection without a clean end */

@@ -11,6 +11,8 @@ void frontend_on_client_gone(struct frontend *frontend,
                              const struct frontend_input *input);
 void frontend_on_admitted(struct frontend *frontend,
                           const struct frontend_input *input);
+void frontend_on_accepted(struct frontend *frontend,
+                          const struct frontend_input *input);
 void frontend_on_window(struct frontend *frontend, const struct frontend_input *input);
 void frontend_on_assigned(struct frontend *frontend,
                           const struct frontend_input *input);

@@ -46,6 +46,7 @@ static uint32_t flags_of(const struct exchange *exchange)
     uint32_t flags = 0;
 
     flags |= exchange->is_repeatable ? FRONTEND_FLAG_REPEATABLE : 0u;
+    flags |= exchange->is_async ? FRONTEND_FLAG_ASYNC : 0u;
     flags |= exchange->is_streamed ? FRONTEND_FLAG_STREAMED : 0u;
     flags |= exchange->was_offered ? FRONTEND_FLAG_REOFFER : 0u;
     flags |= exchange->was_assigned ? FRONTEND_FLAG_ASSIGNED : 0u;

@@ -79,6 +79,8 @@ struct hf_shape {
 #define HF_ENUM(member, last)       HF_NUMBER4(member, false, last, UINT32_MAX)
 #define HF_ROW_REASON(member)       HF_ENUM(member, HF_REASON_COUNT - 1)
 #define HF_ROW_RESULT(member)       HF_ENUM(member, HF_RESPOND_DENIED)
+#define HF_ROW_WHAT(member)         HF_ENUM(member, HF_LOOKUP_CANCEL)
+#define HF_ROW_ASYNC(member)        HF_ENUM(member, HF_ASYNC_GONE)
 #define HF_ROW_HEALTH(member)       HF_ENUM(member, HF_HEALTH_GONE)
 #define HF_ROW_DURABILITY(member)   HF_ENUM(member, HF_DURABILITY_STRICT)
 #define HF_ROW_REDELIVER(member)    HF_ENUM(member, HF_REDELIVER_ALWAYS)

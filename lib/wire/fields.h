@@ -13,7 +13,7 @@
  *   URGENCY   uint32_t, at most 8
  *   FLAGS STREAM_FLAG RIGHTS WISHES   uint32_t; a bit that is not known is refused
  *   REASON RESULT HEALTH DURABILITY REDELIVER STATE VERBOSITY MINT_KIND ORDER
- *   LIMIT_ACTION IDEMPOTENCY
+ *   LIMIT_ACTION IDEMPOTENCY WHAT ASYNC
  *             the enum of types.h or reason.h; a number outside of it is refused */
 #ifndef HF_WIRE_FIELDS_H
 #define HF_WIRE_FIELDS_H
@@ -56,6 +56,8 @@ typedef struct hf_lease_receipt {
 #define HF_MEMBER_RIGHTS(member)       uint32_t member;
 #define HF_MEMBER_REASON(member)       hf_reason member;
 #define HF_MEMBER_RESULT(member)       enum hf_respond_result member;
+#define HF_MEMBER_WHAT(member)         enum hf_lookup_what member;
+#define HF_MEMBER_ASYNC(member)        enum hf_async_state member;
 #define HF_MEMBER_HEALTH(member)       enum hf_health member;
 #define HF_MEMBER_DURABILITY(member)   enum hf_durability member;
 #define HF_MEMBER_REDELIVER(member)    enum hf_redeliver member;

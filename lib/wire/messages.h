@@ -20,7 +20,8 @@
 #include "lib/wire/fields.h"
 
 /* Where a plain name is taken elsewhere: REAUTH is hf_reauth_offer, TOKEN
- * hf_token_push, OPEN hf_queue_open (and so on), BODY hf_body_piece, STAT
+ * hf_token_push, OPEN hf_queue_open (and so on), BODY hf_body_piece, STATUS
+ * hf_looked_up, STAT
  * hf_stat_query, SIGNAL hf_signal_child, LIST hf_list_children. */
 
 /* clang-format off */
@@ -59,6 +60,11 @@
 #define HF_REFUSED_FIELDS(F, L) F(ID, id) F(REASON, reason) F(U32, retry_after_ms)
 #define HF_CANCEL_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(REASON, reason)
 #define HF_ABORT_FIELDS(F, L) F(ID, id) F(EPOCH, epoch) F(REASON, reason)
+
+#define HF_LOOKUP_FIELDS(F, L) F(ID, query) F(ID, id) F(ID, access) F(WHAT, what)
+#define HF_LOOKED_UP_FIELDS(F, L) \
+    F(ID, query) F(ASYNC, state) F(REASON, reason) F(U32, attempt) \
+    F(I64, enqueued_ms) F(I64, ended_ms)
 
 /* A request, worker side. */
 #define HF_CREDIT_FIELDS(F, L) F(HANDLE, handle) F(U32, requests)
@@ -128,6 +134,8 @@
     X(refused, REFUSED, Refused, refused)                                              \
     X(cancel, CANCEL, Cancel, cancel)                                                  \
     X(abort, ABORT, Abort, abort)                                                      \
+    X(lookup, LOOKUP, Lookup, lookup)                                                  \
+    X(looked_up, LOOKED_UP, Status, status)                                            \
     X(credit, CREDIT, Credit, credit)                                                  \
     X(assign, ASSIGN, Assign, assign)                                                  \
     X(respond, RESPOND, Respond, respond)                                              \

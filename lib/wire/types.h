@@ -59,6 +59,8 @@ enum hf_end {
     X(REFUSED, 0x0029, B, F, META, 0, 0)                                               \
     X(CANCEL, 0x002A, F | B, B | W, META, 0, 0)                                        \
     X(ABORT, 0x002B, W | B, B | F, META, 0, 0)                                         \
+    X(LOOKUP, 0x002C, F, B, META, 0, 0)                                                \
+    X(STATUS, 0x002D, B, F, META, 0, 0)                                                \
     X(CREDIT, 0x0030, W, B, META, 0, 0)                                                \
     X(ASSIGN, 0x0031, B, W, META, HEAD, INLINE)                                        \
     X(RESPOND, 0x0032, W, B, META, HEAD, INLINE)                                       \
@@ -139,6 +141,18 @@ enum hf_respond_result { HF_RESPOND_DONE, HF_RESPOND_STALE, HF_RESPOND_DENIED };
 
 /* PONG.health; the broker answers GONE for a holder without a session. */
 enum hf_health { HF_HEALTH_WELL, HF_HEALTH_UNWELL, HF_HEALTH_STARTING, HF_HEALTH_GONE };
+
+/* LOOKUP.what, STATUS.state. A wrong access is as unknown as a wrong id. */
+enum hf_lookup_what { HF_LOOKUP_STATE, HF_LOOKUP_RESPONSE, HF_LOOKUP_CANCEL };
+enum hf_async_state {
+    HF_ASYNC_UNKNOWN,
+    HF_ASYNC_QUEUED,
+    HF_ASYNC_RUNNING,
+    HF_ASYNC_ANSWERED,
+    HF_ASYNC_FAILED,
+    HF_ASYNC_CANCELLED,
+    HF_ASYNC_GONE /* its retention is over */
+};
 
 /* QueuePolicy */
 enum hf_durability { HF_DURABILITY_LAZY, HF_DURABILITY_MEMORY, HF_DURABILITY_STRICT };

@@ -16,7 +16,7 @@ static const char *const effect_names[] = {
     [FRONTEND_OUT_CANCEL] = "cancel",
     [FRONTEND_OUT_RESPOND] = "respond",
     [FRONTEND_OUT_RESPOND_BODY] = "respond-body",
-    [FRONTEND_OUT_PROBLEM] = "problem",
+    [FRONTEND_OUT_ACCEPTED] = "accepted", [FRONTEND_OUT_PROBLEM] = "problem",
     [FRONTEND_OUT_BREAK] = "break",
     [FRONTEND_OUT_RESPONSE_ACK] = "response-ack",
     [FRONTEND_OUT_WINDOW] = "window",

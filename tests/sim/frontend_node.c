@@ -145,6 +145,7 @@ static void carry_out(struct sim *sim, uint32_t node,
     case FRONTEND_OUT_READ:
     case FRONTEND_OUT_RESPOND:
     case FRONTEND_OUT_RESPOND_BODY:
+    case FRONTEND_OUT_ACCEPTED: /* the sim has no async clients of frontends */
     case FRONTEND_OUT_PROBLEM:
     case FRONTEND_OUT_BREAK:
     case FRONTEND_OUT_FREE:
