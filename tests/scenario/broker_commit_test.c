@@ -108,7 +108,7 @@ async_request_is_accepted_after_its_commit_and_dropped_after_its_answer(void **s
     assert_false(bench_take(t));
     bench_tick(t, 50);
     assert_true(bench_take(t));
-    bench_expect(t, "write drop #1\n");
+    bench_expect(t, "hold-response r1\nwrite drop #1\n");
     bench_commit(t);
     bench_expect(t, "respond-ack s2 r1 done\noutcome r1 none\nfree r1\n");
 }

@@ -334,7 +334,8 @@ static void async_response_is_read_by_nobody_and_not_held_back(void **state)
     assert_true(bench_take(t));
     bench_commit(t);
 
-    bench_expect(t, "window s2 r1 1000000\nwindow s2 r1 1000000\nwrite drop #1\n"
+    bench_expect(t, "hold-response r1\nhold-response r1\nwindow s2 r1 1000000\n"
+                    "drop-response r1\nwindow s2 r1 1000000\nwrite drop #1\n"
                     "respond-ack s2 r1 done\noutcome r1 none\nfree r1\n");
 }
 

@@ -38,6 +38,8 @@ enum reflect_kind {
 #define REFLECT_REASON      REFLECT_NUMBER4
 #define REFLECT_RESULT      REFLECT_NUMBER4
 #define REFLECT_HEALTH      REFLECT_NUMBER4
+#define REFLECT_WHAT        REFLECT_NUMBER4
+#define REFLECT_ASYNC       REFLECT_NUMBER4
 
 struct reflect_field {
     const char *name; /* NULL ends the list */
