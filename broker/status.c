@@ -41,7 +41,8 @@ static enum hf_async_state state_of(struct br *br, hf_id id,
                : HF_ASYNC_FAILED;
 }
 
-static void send_status(struct br *br, uint32_t session, const struct hf_looked_up *status)
+static void send_status(struct br *br, uint32_t session,
+                        const struct hf_looked_up *status)
 {
     uint8_t meta[HF_META_SMALL_MAX];
 
@@ -70,7 +71,8 @@ static void send_response(struct br *br, uint32_t session, hf_id query, hf_slice
         record.body = hf_slice_first(body, HF_BODY_PIECE_MAX);
         body = hf_slice_skip(body, record.body.bytes);
         piece.is_last = body.bytes == 0;
-        record.meta = hf_slice_of(meta, hf_body_piece_encode(&piece, meta, sizeof meta));
+        record.meta =
+            hf_slice_of(meta, hf_body_piece_encode(&piece, meta, sizeof meta));
         piece.offset += record.body.bytes;
         is_sent = br_send(br, session, &record);
     }
@@ -101,8 +103,8 @@ static void answer(struct br *br, uint32_t session, const struct hf_lookup *look
     status.attempt = found.attempt;
     status.enqueued_ms = hf_time_ms(found.enqueued);
     status.ended_ms = hf_time_ms(found.ended);
-    if (lookup->what == HF_LOOKUP_CANCEL && (status.state == HF_ASYNC_QUEUED ||
-                                             status.state == HF_ASYNC_RUNNING)) {
+    if (lookup->what == HF_LOOKUP_CANCEL &&
+        (status.state == HF_ASYNC_QUEUED || status.state == HF_ASYNC_RUNNING)) {
         call_off(br, lookup->id);
     }
     wants_response = wants_response && status.state == HF_ASYNC_ANSWERED;
@@ -147,7 +149,8 @@ bool br_is_accepted(struct br *br, const struct broker_input *input)
         !is_same(found.access, input->u.submit.wishes->access)) {
         return false;
     }
-    br_send_control(br, input->session, HF_RECORD_ACCEPTED,
-                    hf_slice_of(meta, hf_accepted_encode(&accepted, meta, sizeof meta)));
+    br_send_control(
+        br, input->session, HF_RECORD_ACCEPTED,
+        hf_slice_of(meta, hf_accepted_encode(&accepted, meta, sizeof meta)));
     return true;
 }

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-int store_put_pieces(struct store_apply *a, uint64_t seq, uint64_t offset, hf_slice bytes)
+int store_put_pieces(struct store_apply *a, uint64_t seq, uint64_t offset,
+                     hf_slice bytes)
 {
     uint8_t key_bytes[16];
     int rc = 0;
@@ -40,7 +41,8 @@ static void encode_record(uint8_t *to, const struct br_store_put *put)
     memcpy(to + RECORD_FIXED, put->queue.data, put->queue.bytes);
 }
 
-static int put_request(struct store_apply *a, uint64_t seq, const struct br_store_put *put)
+static int put_request(struct store_apply *a, uint64_t seq,
+                       const struct br_store_put *put)
 {
     uint8_t record[BR_STORE_PIECE_BYTES];
     uint8_t key_bytes[8];

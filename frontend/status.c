@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECRET_TEXT_BYTES  22u /* base64url of 16 bytes */
-#define RESPONSE_BODY_MAX  (2u << 20)
-#define RETENTION_MS       INT64_C(86400000)
-#define PATH_PREFIX        "/.holdfast/r/"
-#define JSON_BYTES_MAX     2048u
+#define SECRET_TEXT_BYTES 22u /* base64url of 16 bytes */
+#define RESPONSE_BODY_MAX (2u << 20)
+#define RETENTION_MS      INT64_C(86400000)
+#define PATH_PREFIX       "/.holdfast/r/"
+#define JSON_BYTES_MAX    2048u
 
 enum lookup_kind { LOOKUP_STATE, LOOKUP_RESPONSE, LOOKUP_CANCEL, LOOKUP_CALL };
 
@@ -27,9 +27,9 @@ struct fe_lookup {
     uint32_t number;
     hf_id id;
     hf_id access;
-    hf_time until; /* when a request that goes on is told as it is */
-    hf_time limit; /* when the brokers should have answered */
-    uint64_t asked; /* brokers that have not answered; bit index - 1 */
+    hf_time until;   /* when a request that goes on is told as it is */
+    hf_time limit;   /* when the brokers should have answered */
+    uint64_t asked;  /* brokers that have not answered; bit index - 1 */
     uint32_t broker; /* the one that knows; 0: not found yet */
     bool is_receiving;
     struct hf_looked_up last;
@@ -55,8 +55,7 @@ bool fe_status_is_query(hf_id id)
 static struct fe_lookup *find(const struct fe_shell *shell, hf_id query)
 {
     uint32_t index = hf_get_be32(query.bytes + 8);
-    struct fe_lookup *lookup =
-        index < FE_LOOKUPS_MAX ? shell->lookups[index] : NULL;
+    struct fe_lookup *lookup = index < FE_LOOKUPS_MAX ? shell->lookups[index] : NULL;
 
     return lookup != NULL && lookup->number == hf_get_be32(query.bytes + 12) ? lookup
                                                                              : NULL;
@@ -354,8 +353,8 @@ static void lookup_tick(struct fe_shell *shell, struct fe_lookup *lookup)
     bool is_lost = lookup->broker != 0 && !is_up(shell, lookup->broker);
 
     for (uint32_t i = 1; i <= shell->uplinks_count; i++) {
-        is_lost = is_lost ||
-                  (((lookup->asked >> (i - 1)) & 1) != 0 && !is_up(shell, i));
+        is_lost =
+            is_lost || (((lookup->asked >> (i - 1)) & 1) != 0 && !is_up(shell, i));
     }
     if (hf_time_reached(lookup->limit, shell->now) &&
         (lookup->asked != 0 || lookup->is_receiving || lookup->broker == 0)) {
@@ -390,8 +389,8 @@ static hf_slice query_value(hf_slice query, hf_slice name)
         if (equals < pair.bytes && hf_slice_equal(hf_slice_first(pair, equals), name)) {
             return hf_slice_skip(pair, equals + 1);
         }
-        query = hf_slice_skip(query, pair.bytes < query.bytes ? pair.bytes + 1
-                                                              : pair.bytes);
+        query = hf_slice_skip(query,
+                              pair.bytes < query.bytes ? pair.bytes + 1 : pair.bytes);
     }
     return HF_SLICE_EMPTY;
 }
@@ -417,9 +416,8 @@ static bool read_target(const struct fe_hold *hold, const struct hf_http_target 
                         struct fe_lookup *to)
 {
     hf_slice path = hf_slice_skip(target->path, sizeof PATH_PREFIX - 1);
-    hf_slice rest = hf_slice_skip(path, path.bytes < HF_ID_TEXT_BYTES
-                                            ? path.bytes
-                                            : HF_ID_TEXT_BYTES);
+    hf_slice rest = hf_slice_skip(
+        path, path.bytes < HF_ID_TEXT_BYTES ? path.bytes : HF_ID_TEXT_BYTES);
     hf_slice text = query_value(target->query, HF_SLICE("k"));
     uint8_t secret[HF_ID_BYTES];
 
@@ -433,8 +431,8 @@ static bool read_target(const struct fe_hold *hold, const struct hf_http_target 
     to->kind = hold->asker.method == HF_HTTP_DELETE ? LOOKUP_CANCEL
                : rest.bytes == 0                    ? LOOKUP_STATE
                                                     : LOOKUP_RESPONSE;
-    return rest.bytes == 0 || (to->kind == LOOKUP_RESPONSE &&
-                               hf_slice_equal(rest, HF_SLICE("/response")));
+    return rest.bytes == 0 ||
+           (to->kind == LOOKUP_RESPONSE && hf_slice_equal(rest, HF_SLICE("/response")));
 }
 
 void fe_status_start(struct fe_shell *shell, struct fe_hold *hold,
