@@ -35,7 +35,7 @@
 #define BR_PEEK_MAX      1000 /* ids of one PEEKED; PROTOCOL.md 3.5 */
 #define BR_INSPECT_S     10   /* STAT and PEEK: so much of their rate at once */
 #define BR_RETENTION_MS  INT64_C(86400000) /* of a queue whose policy names none */
-#define BR_FLUSH_MAX     64   /* links flushed between two looks at the list */
+#define BR_FLUSH_MAX     64 /* links flushed between two looks at the list */
 /* Payloads stay in memory after their commit as long as all of them take less than
  * this; the oldest are kept, because a FIFO queue delivers them first. */
 #define BR_CACHE_BYTES (16u << 20)

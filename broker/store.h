@@ -24,8 +24,8 @@
 #define BR_STORE_FORMAT      1u
 #define BR_STORE_KEY_BYTES   32u
 /* An entry whose retention is over is remembered as gone for so long. */
-#define BR_STORE_GONE_MS INT64_C(86400000)
-#define BR_STORE_META_MAX    (1u << 20) /* one meta value */
+#define BR_STORE_GONE_MS  INT64_C(86400000)
+#define BR_STORE_META_MAX (1u << 20) /* one meta value */
 
 struct br_store;
 

@@ -36,8 +36,8 @@ int store_put_pieces(struct store_apply *a, uint64_t seq, uint64_t offset,
                      hf_slice bytes);
 int store_drop_pieces(struct store_apply *a, uint64_t seq);
 
-/* store_answer.c. At its PUT; with its DROP, where the first one counts; and those whose
- * retention ended BR_STORE_GONE_MS ago, a few with each batch. */
+/* store_answer.c. At its PUT; with its DROP, where the first one counts; and those
+ * whose retention ended BR_STORE_GONE_MS ago, a few with each batch. */
 int store_answer_begin(struct store_apply *a, uint64_t seq,
                        const struct br_store_put *put);
 int store_answer_end(struct store_apply *a, hf_id id,

@@ -16,7 +16,7 @@ struct arrival {
     struct hf_http_target target;
     struct hf_http_origin origin;
     const struct fe_group *group;
-    bool is_status; /* about another request */
+    bool is_status;   /* about another request */
     hf_time deadline; /* a trusted client's own */
 };
 

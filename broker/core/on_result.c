@@ -116,8 +116,7 @@ static void result_keep_body(struct broker *b, struct request *r, uint32_t bytes
     bool is_kept = (r->bits & RESPONSE_IS_KEPT) != 0;
 
     if (is_kept && r->stream_bytes <= BROKER_RESPONSE_KEPT_MAX &&
-        result_may_keep(b, r, bytes) &&
-        keep_add(b, r, bytes)) {
+        result_may_keep(b, r, bytes) && keep_add(b, r, bytes)) {
         result_hold(b, r);
     } else if (is_kept) {
         struct broker_effect *effect = emit(b, BROKER_OUT_DROP_RESPONSE);

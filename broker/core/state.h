@@ -105,8 +105,8 @@ struct request {
     uint8_t flags;     /* broker_submit_flag; only the first three are kept */
     uint8_t state;
     uint8_t disk;
-    uint8_t suspicion; /* request_suspicion */
-    uint8_t crashes;   /* that are proven to be its own */
+    uint8_t suspicion;  /* request_suspicion */
+    uint8_t crashes;    /* that are proven to be its own */
     uint8_t end_reason; /* once ENDED */
 };
 

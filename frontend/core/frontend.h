@@ -120,7 +120,7 @@ enum frontend_effect_type {
                              `offset` = bytes of the body to skip */
     FRONTEND_OUT_RESPOND_BODY, /* send this input's piece, skipping `offset` bytes of
                                   it; is_last ends the response */
-    FRONTEND_OUT_ACCEPTED, /* answer 202 */
+    FRONTEND_OUT_ACCEPTED,     /* answer 202 */
     FRONTEND_OUT_PROBLEM, /* answer with a problem document: reason, retry_after_ms;
                              is_last: and close the connection */
     FRONTEND_OUT_BREAK,   /* close the client's connection without a clean end */

@@ -58,7 +58,8 @@
     X(RATE_LIMIT, "RateLimit", 503,                                                    \
       "the sender's limit of requests a second is reached")                            \
     X(POISON, "poison", 502, "the request crashes its workers")                        \
-    X(TOO_MANY, "TooManyRequests", 429, "the queue takes no more requests at this rate")\
+    X(TOO_MANY, "TooManyRequests", 429,                                                \
+      "the queue takes no more requests at this rate")                                 \
     X(GONE, "gone", 410, "the response is not kept any longer")
 
 typedef enum hf_reason {
