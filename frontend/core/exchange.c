@@ -336,6 +336,20 @@ static void dispatch_client(struct frontend *frontend,
     }
 }
 
+static void dispatch_session(struct frontend *frontend,
+                             const struct frontend_input *input)
+{
+    if (input->type == FRONTEND_IN_BROKER_UP) {
+        frontend_on_broker_up(frontend, input);
+    } else if (input->type == FRONTEND_IN_BROKER_DOWN) {
+        frontend_on_broker_down(frontend, input);
+    } else if (input->type == FRONTEND_IN_OPENED) {
+        frontend_on_opened(frontend, input);
+    } else {
+        frontend_on_closed(frontend, input);
+    }
+}
+
 static void dispatch(struct frontend *frontend, const struct frontend_input *input)
 {
     switch (input->type) {
@@ -346,16 +360,10 @@ static void dispatch(struct frontend *frontend, const struct frontend_input *inp
         dispatch_client(frontend, input);
         return;
     case FRONTEND_IN_BROKER_UP:
-        frontend_on_broker_up(frontend, input);
-        return;
     case FRONTEND_IN_BROKER_DOWN:
-        frontend_on_broker_down(frontend, input);
-        return;
     case FRONTEND_IN_OPENED:
-        frontend_on_opened(frontend, input);
-        return;
     case FRONTEND_IN_CLOSED:
-        frontend_on_closed(frontend, input);
+        dispatch_session(frontend, input);
         return;
     case FRONTEND_IN_ADMITTED:
         frontend_on_admitted(frontend, input);
