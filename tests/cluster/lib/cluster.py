@@ -293,3 +293,19 @@ def kill(pid, number=signal.SIGKILL):
         return True
     except ProcessLookupError:
         return False
+
+
+def freeze(pids, seconds=10):
+    """SIGSTOP, and waits until no thread of them runs any more. kill() returns earlier:
+    the signal goes to one thread, and the others run on until that one gets a CPU."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return wait_for(lambda: all(map(is_frozen, pids)), seconds * SLOW, 0.001)
+
+
+def is_frozen(pid):
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="latin-1") as file:
+            if file.read().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True
