@@ -15,7 +15,7 @@ import session
 from session import ENQUEUE_RIGHT, RECEIVE, RESPOND
 from testbroker import MODE, Bench, Verdicts, shim
 
-HELD, PIECE, REPLY = 12, 40, 16  # bytes before those of the record
+HELD, PIECE, REPLY = 28, 40, 16  # bytes before those of the record
 STREAMED = 4
 INTERNAL = 44
 REQUEST, PART, ANSWER = 50001, 50003, 50007
