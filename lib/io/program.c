@@ -93,6 +93,7 @@ static bool open_log(const struct hf_flags *flags)
     }
     hf_log_setup(name, format == 1 ? HF_LOG_JSON : HF_LOG_LOGFMT, level_of[level]);
     hf_log_sink(NULL, NULL, hf_clock_now);
+    HF_DEBUG("starting", hf_log_int("pid", getpid()));
     return true;
 }
 
