@@ -114,7 +114,7 @@ static void frame_is_sealed_and_opened_in_place(void **state)
     hf_opener_init(&opener, &key, header);
     memset(frame + HF_SEAL_LEAD, 'x', 4096);
     hf_seal(&sealer, hf_slice_of(frame + HF_SEAL_LEAD, 4096), false, frame);
-    assert_int_not_equal(frame[1], 'x');
+    assert_null(memmem(frame, sizeof frame, "xxxxxxxxxxxxxxxx", 16));
     assert_int_equal(hf_open(&opener, hf_slice_of(frame, sizeof frame),
                              frame + HF_SEAL_LEAD, &opened),
                      HF_OK);
